@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks of Durakit and its peers; `python benchmarks/run.py` runs them."""

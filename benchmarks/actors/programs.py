@@ -1,0 +1,61 @@
+"""The orchestrations and activities that every benchmark runs, for any SDK with durabletask's API.
+
+One definition serves all such SDKs: `register` takes the SDK's import name (`durabletask` or `durakit`)
+and a worker of that SDK.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Generator
+from typing import Any
+
+EVENT_NAME = "go"
+
+
+def noop(_: Any, value: Any) -> Any:
+    """Activity: the value it was given."""
+    return value
+
+
+async def noop_async(_: Any, value: Any) -> Any:
+    """Activity: as `noop`, on the worker's event loop."""
+    return value
+
+
+def sequence(ctx: Any, steps: int) -> Generator[Any, Any, int]:
+    """Orchestration: `steps` activities one after the other; returns how many ran."""
+    for step in range(steps):
+        yield ctx.call_activity("noop", input=step)
+    return steps
+
+
+def event(ctx: Any, _: Any) -> Generator[Any, Any, Any]:
+    """Orchestration: waits for one external event and returns its data."""
+    data = yield ctx.wait_for_external_event(EVENT_NAME)
+    return data
+
+
+def echo(ctx: Any, text: str) -> Generator[Any, Any, str]:
+    """Orchestration: sends `text` through one activity; returns its result."""
+    result: str = yield ctx.call_activity("noop", input=text)
+    return result
+
+
+def fanout_for(sdk: str) -> Any:
+    """Orchestration of the named SDK: `width` activities at once; returns how many results came back."""
+    when_all = importlib.import_module(f"{sdk}.task").when_all
+
+    def fanout(ctx: Any, width: int) -> Generator[Any, Any, int]:
+        results = yield when_all([ctx.call_activity("noop", input=index) for index in range(width)])
+        return len(results)
+
+    return fanout
+
+
+def register(sdk: str, worker: Any, *, async_activities: bool) -> None:
+    """Adds the programs to a worker of the named SDK; the activity is called `noop` in both forms."""
+    for orchestrator in (sequence, event, echo, fanout_for(sdk)):
+        worker.add_orchestrator(orchestrator)
+    noop_async.__name__ = "noop"
+    worker.add_activity(noop_async if async_activities else noop)

@@ -1,0 +1,135 @@
+"""Measures Durakit and its peers side by side, on the same machine and in the same minutes."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import goals, machine, report
+from benchmarks.plan import UnknownSelection, full_plan, quick_plan, select
+from benchmarks.processes import REPOSITORY
+from benchmarks.rounds import run_rounds
+from benchmarks.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Record
+    from benchmarks.measurements import Measurement
+    from benchmarks.variants.base import Variant
+
+DEFAULT_DATA = REPOSITORY / ".durakit" / "benchmarks"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what the command line asks for; the exit code."""
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    if options.render is not None:
+        print(report.markdown(report.from_json(options.render.read_text()), goals.ISSUE_2), end="")
+        return 0
+    try:
+        variants = chosen_variants(options.variants)
+        plan = quick_plan() if options.quick else full_plan()
+        measurements = select(plan, options.workloads) if options.workloads else plan
+    except UnknownSelection as error:
+        parser.error(str(error))
+    if options.list:
+        show_choices(plan)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        run = measure(variants, measurements, options.rounds or (1 if options.quick else 3), options.data)
+    except KeyboardInterrupt:
+        print("Interrupted; all processes are ended.", file=sys.stderr)
+        return 1
+    text = report.markdown(run, goals.ISSUE_2)
+    print(text, end="")
+    if options.json is not None:
+        options.json.write_text(report.to_json(run))
+    if options.markdown is not None:
+        options.markdown.write_text(text)
+    return 0
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The options and their help."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round: about a minute")
+    parser.add_argument("--rounds", type=positive, help="interleaved rounds (default 3; 1 with --quick)")
+    parser.add_argument("--variants", type=names, metavar="A,B", help="which, the first is the baseline")
+    parser.add_argument(
+        "--workloads", type=names, metavar="A,B:SIZE", help="which, as in sequence:1000,event"
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all records there")
+    parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the report there as well")
+    parser.add_argument("--render", type=Path, metavar="JSON", help="only print the report of an earlier run")
+    parser.add_argument("--list", action="store_true", help="only say which variants and workloads there are")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=DEFAULT_DATA,
+        metavar="DIR",
+        help="disk to write to (default: %(default)s)",
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too small: at least one is needed")
+    return value
+
+
+def names(text: str) -> list[str]:
+    """The parts between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def chosen_variants(keys: list[str] | None) -> list[Variant]:
+    """The variants named, or all; raises UnknownSelection."""
+    for key in keys or ():
+        if key not in VARIANTS:
+            raise UnknownSelection(f"There is no variant {key!r}. Choose from {', '.join(VARIANTS)}.")
+    return [VARIANTS[key] for key in keys or VARIANTS]
+
+
+def show_choices(plan: Sequence[Measurement]) -> None:
+    """Prints variants and workloads."""
+    for key, variant in VARIANTS.items():
+        missing = variant.missing()
+        print(f"variant   {key:16} {variant.title}" + (f" (not here: {missing})" if missing else ""))
+    for measurement in plan:
+        units = ", ".join(dict.fromkeys(figure.unit for figure in measurement.figures))
+        print(f"workload  {measurement.name:16} {units}")
+
+
+def measure(variants: list[Variant], measurements: list[Measurement], rounds: int, data: Path) -> report.Run:
+    """Runs all rounds, telling progress on stderr; data is written below `data` and removed."""
+    data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=data) as place:
+        facts = machine.facts(Path(place))
+        records = run_rounds(variants, measurements, rounds, Path(place), tell)
+    lines = [
+        report.Line(measurement.name, figure, measurement.item)
+        for measurement in measurements
+        for figure in measurement.figures
+    ]
+    titles = {variant.key: variant.title for variant in variants}
+    return report.Run(facts, titles, lines, records, rounds)
+
+
+def tell(record: Record, seconds: float) -> None:
+    """One line of progress."""
+    found = ", ".join(f"{name} {value:.2f}" for name, value in record.values.items()) or record.note
+    print(
+        f"round {record.round}  {record.measurement:16} {record.variant:14} {record.status:8} "
+        f"{seconds:6.1f} s  {found}",
+        file=sys.stderr,
+        flush=True,
+    )

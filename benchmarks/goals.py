@@ -1,0 +1,85 @@
+"""The bars that issues set, each computed from the records of a run; a later issue adds its own list."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.figures import Record, median_of, values_by_round
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A bar: `actual` gives the median over rounds, or None when the run did not include what it needs."""
+
+    text: str
+    bar: float
+    at_least: bool
+    actual: Callable[[Sequence[Record]], float | None]
+
+    def is_met(self, value: float) -> bool:
+        """Whether a value reaches the bar."""
+        return value >= self.bar if self.at_least else value <= self.bar
+
+
+def times_better(
+    variant: str, measurement: str, figure: str = "rate", *, baseline: str = "peer", lower: bool = False
+) -> Callable[[Sequence[Record]], float | None]:
+    """Median over rounds of variant by baseline, or of baseline by variant where lower is better."""
+
+    def actual(records: Sequence[Record]) -> float | None:
+        ours = values_by_round(records, variant, measurement, figure)
+        theirs = values_by_round(records, baseline, measurement, figure)
+        both = ours.keys() & theirs.keys()
+        ratios = [theirs[n] / ours[n] if lower else ours[n] / theirs[n] for n in both]
+        return statistics.median(ratios) if ratios else None
+
+    return actual
+
+
+def cost_growth(variant: str, long: str, short: str) -> Callable[[Sequence[Record]], float | None]:
+    """Time per step of the long sequence by that of the short one."""
+
+    def actual(records: Sequence[Record]) -> float | None:
+        slow = median_of(records, variant, long, "rate")
+        fast = median_of(records, variant, short, "rate")
+        return None if slow is None or fast is None else fast / slow
+
+    return actual
+
+
+ISSUE_2 = (
+    Goal("sequence(1000), × peer", 3.5, True, times_better("durakit", "sequence(1000)")),
+    Goal(
+        "cost per step, n = 3000 by n = 100",
+        1.25,
+        False,
+        cost_growth("durakit", "sequence(3000)", "sequence(100)"),
+    ),
+    Goal("throughput(100), × peer", 1.5, True, times_better("durakit", "throughput(100)")),
+    Goal("throughput(1000), × peer", 1.5, True, times_better("durakit", "throughput(1000)")),
+    Goal("latency p50, × better than peer", 1.0, True, times_better("durakit", "latency", "p50", lower=True)),
+    Goal(
+        "latency p50 with idle gaps, × better than peer",
+        1.0,
+        True,
+        times_better("durakit", "latency-idle", "p50", lower=True),
+    ),
+    *(
+        Goal(
+            f"Microsoft's SDK on our scheduler, {name}, × its own backend",
+            0.95,
+            True,
+            times_better("ms-on-durakit", name),
+        )
+        for name in (
+            "sequence(100)",
+            "sequence(1000)",
+            "fanout(1000)",
+            "fanout(5000)",
+            "throughput(100)",
+            "throughput(1000)",
+        )
+    ),
+)

@@ -1,0 +1,137 @@
+"""The things that can be measured of any variant, each from a fresh deployment and after a warm-up run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.figures import Figure, percentile
+
+if TYPE_CHECKING:
+    from benchmarks.variants.base import Deployment, Variant
+
+WARM_UP_TIMEOUT = 30.0  # seconds
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one measurement found: figures by name, and CPU milliseconds an item by process."""
+
+    values: dict[str, float]
+    cpu_ms_per_item: dict[str, float] = field(default_factory=dict)
+
+
+class Measurement(ABC):
+    """Something to measure; `family` and `size` select it on the command line as `family:size`."""
+
+    family: str
+    size: int | None
+    figures: tuple[Figure, ...]
+    item: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name in reports, as `sequence(100)`."""
+        return self.family if self.size is None else f"{self.family}({self.size})"
+
+    @abstractmethod
+    def take(self, variant: Variant, place: Path) -> Taken:
+        """Measures once, with `place` as an empty folder for data."""
+
+
+def warm_up(deployment: Deployment) -> None:
+    """Runs every kind of work a little, so that imports, connections and thread pools are paid for."""
+    request = {"workload": "one_by_one", "repeats": 3, "timeout": WARM_UP_TIMEOUT}
+    deployment.request({**request, "workflow": "sequence", "size": 10})
+    deployment.request({**request, "workflow": "fanout", "size": 20})
+    deployment.request({"workload": "throughput", "size": 10, "timeout": WARM_UP_TIMEOUT})
+
+
+class ClientMeasurement(Measurement):
+    """A workload that the client runs and times."""
+
+    def __init__(
+        self,
+        family: str,
+        size: int | None,
+        figures: tuple[Figure, ...],
+        *,
+        item: str,
+        items: int,
+        request: dict[str, Any],
+    ) -> None:
+        """`items` is how many of `item` the request covers, for rates and for CPU an item."""
+        self.family = family
+        self.size = size
+        self.figures = figures
+        self.item = item
+        self._items = items
+        self._request = request
+
+    def take(self, variant: Variant, place: Path) -> Taken:
+        """Runs the request, with the CPU time of all processes read before and after."""
+        with variant.deploy(place) as deployment:
+            warm_up(deployment)
+            before = deployment.cpu_seconds()
+            reply = deployment.request(self._request)
+            after = deployment.cpu_seconds()
+        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
+        return Taken({figure.name: self._value(figure, reply) for figure in self.figures}, cpu)
+
+    def _value(self, figure: Figure, reply: dict[str, Any]) -> float:
+        if figure.name == "p50":
+            return float(statistics.median(reply["samples_ms"]))
+        if figure.name == "p99":
+            return percentile(reply["samples_ms"], 0.99)
+        return self._items / float(reply["seconds"])
+
+
+class Idle(Measurement):
+    """Memory and CPU of scheduler and worker while nothing happens, after the warm-up."""
+
+    family = "idle"
+    size = None
+    figures = (
+        Figure("scheduler memory", "MiB", higher_is_better=False),
+        Figure("worker memory", "MiB", higher_is_better=False),
+        Figure("scheduler CPU", "% of a core", higher_is_better=False, digits=2),
+        Figure("worker CPU", "% of a core", higher_is_better=False, digits=2),
+    )
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is how long CPU time is watched."""
+        self._seconds = seconds
+
+    def take(self, variant: Variant, place: Path) -> Taken:
+        """Waits first until what the warm-up left to do is over."""
+        with variant.deploy(place) as deployment:
+            warm_up(deployment)
+            time.sleep(self._seconds / 5)
+            before = deployment.cpu_seconds()
+            time.sleep(self._seconds)
+            after = deployment.cpu_seconds()
+            values = {}
+            for role, child in deployment.processes.items():
+                values[f"{role} memory"] = child.resident_bytes() / MEBIBYTE
+                values[f"{role} CPU"] = (after[role] - before[role]) / self._seconds * 100
+        return Taken({figure.name: values[figure.name] for figure in self.figures if figure.name in values})
+
+
+class ColdStart(Measurement):
+    """Time from starting a process to its first use; no warm-up, by its nature."""
+
+    family = "cold"
+    size = None
+    figures = (
+        Figure("scheduler ready", "ms", higher_is_better=False, digits=0),
+        Figure("worker to first result", "ms", higher_is_better=False, digits=0),
+    )
+
+    def take(self, variant: Variant, place: Path) -> Taken:
+        """Leaves the order of starting to the variant."""
+        return Taken(variant.cold_start(place))
