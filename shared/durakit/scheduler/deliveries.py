@@ -1,0 +1,135 @@
+"""Completion tokens: which item was given to which stream, and whether that delivery still counts.
+
+A token names one delivery and is never made twice, not even after a restart, because it begins with
+the number of times the file was opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from durakit.scheduler.machine.instance import OpenTask, Turn
+from durakit.scheduler.refusal import stale
+from durakit.scheduler.streams import WorkerStream
+from durakit.wire.messages import orchestration_pb2 as pb
+
+
+@dataclass(slots=True, eq=False)
+class TurnDelivery:
+    """A turn in the hands of a worker; `chunks` are the earlier parts of a split answer."""
+
+    token: str
+    stream: WorkerStream
+    turn: Turn
+    chunks: list[pb.OrchestratorResponse] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class TaskDelivery:
+    """An activity in the hands of a worker."""
+
+    token: str
+    stream: WorkerStream
+    task: OpenTask
+
+
+class Deliveries:
+    """All open deliveries of a hub.
+
+    Args:
+        boot: number of the present opening of the store.
+        hub_row: keeps tokens of different hubs apart.
+    """
+
+    def __init__(self, boot: int, hub_row: int) -> None:
+        self._prefix = f"{boot:x}.{hub_row:x}."
+        self._count = 0
+        self._turns: dict[str, TurnDelivery] = {}
+        self._tasks: dict[str, TaskDelivery] = {}
+        self._spent: dict[str, None] = {}
+        self._spent_order: deque[tuple[int, str]] = deque()
+
+    def new_token(self) -> str:
+        """Return a token that was never used before."""
+        self._count += 1
+        return f"{self._prefix}{self._count:x}"
+
+    def open_turn(self, stream: WorkerStream, turn: Turn) -> TurnDelivery:
+        """Record that `turn` is given to `stream`."""
+        delivery = TurnDelivery(self.new_token(), stream, turn)
+        self._turns[delivery.token] = delivery
+        stream.held.add(delivery.token)
+        stream.turns_held += 1
+        return delivery
+
+    def open_task(self, stream: WorkerStream, task: OpenTask) -> TaskDelivery:
+        """Record that `task` is given to `stream`."""
+        delivery = TaskDelivery(self.new_token(), stream, task)
+        self._tasks[delivery.token] = delivery
+        stream.held.add(delivery.token)
+        stream.tasks_held += 1
+        return delivery
+
+    def turn(self, token: str) -> TurnDelivery | None:
+        """Return the open delivery of a turn."""
+        return self._turns.get(token)
+
+    def task(self, token: str) -> TaskDelivery | None:
+        """Return the open delivery of an activity."""
+        return self._tasks.get(token)
+
+    def turn_of(self, instance_id: str) -> TurnDelivery:
+        """Find a turn by instance, for workers that send no token; exactly one can be open.
+
+        Raises:
+            Refusal: NOT_FOUND when none is.
+        """
+        for delivery in self._turns.values():
+            if delivery.turn.instance.id == instance_id:
+                return delivery
+        raise stale("orchestrator")
+
+    def task_of(self, instance_id: str, task_id: int) -> TaskDelivery:
+        """Find an activity by instance and task id, for workers that send no token.
+
+        Raises:
+            Refusal: NOT_FOUND unless exactly one is open.
+        """
+        found = [
+            delivery
+            for delivery in self._tasks.values()
+            if delivery.task.task_id == task_id and delivery.task.instance.id == instance_id
+        ]
+        if len(found) != 1:
+            raise stale("activity")
+        return found[0]
+
+    def close(self, delivery: TurnDelivery | TaskDelivery) -> None:
+        """The delivery no longer counts; its worker has room again."""
+        stream = delivery.stream
+        if isinstance(delivery, TurnDelivery):
+            self._turns.pop(delivery.token, None)
+            if delivery.token in stream.held:
+                stream.turns_held -= 1
+        else:
+            self._tasks.pop(delivery.token, None)
+            if delivery.token in stream.held:
+                stream.tasks_held -= 1
+        stream.held.discard(delivery.token)
+
+    def spend(self, delivery: TurnDelivery | TaskDelivery, group: int) -> None:
+        """The delivery was answered; until `group` is on disk a twin of the answer may wait for it."""
+        self.close(delivery)
+        self._spent[delivery.token] = None
+        self._spent_order.append((group, delivery.token))
+
+    def is_spent(self, token: str) -> bool:
+        """Whether this token was answered in a group that is not on disk yet."""
+        return token in self._spent
+
+    def forget_spent(self, committed_group: int) -> None:
+        """Drop the spent tokens whose answers are on disk."""
+        order = self._spent_order
+        while order and order[0][0] <= committed_group:
+            del self._spent[order.popleft()[1]]

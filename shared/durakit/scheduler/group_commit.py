@@ -1,0 +1,164 @@
+"""Group commit on an event loop: one transaction for everything that is waiting.
+
+While groups are small and the disk answers fast, a group is committed right here on the loop, which
+saves two thread hand-offs a step. When many wait, or the disk is slow, a writer thread commits while
+the loop collects the next group. There is no timer: a group is whatever came while the last one was
+being written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from durakit.scheduler.engine import Engine, Group
+from durakit.scheduler.store import StoreError
+
+logger = logging.getLogger(__name__)
+
+INLINE_WAITERS = 1.6
+"""Average number of waiting callers a group may have to be committed on the loop."""
+INLINE_SECONDS = 0.0006
+"""Average time a commit may take to be done on the loop."""
+LONGEST_SLEEP_SECONDS = 30.0
+"""How long the timer sleeps at most, so that a step of the system clock is noticed."""
+_SMOOTHING = 0.1
+
+
+class GroupCommit:
+    """Drives an engine from an event loop. Call everything from that loop's thread."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._loop = loop
+        self._flush_planned = False
+        self._writing: asyncio.Future[None] | None = None
+        self._collecting: asyncio.Future[None] | None = None
+        self._waiters = 0
+        self._average_waiters = 1.0
+        self._average_seconds = 0.0002
+        self._alarm: asyncio.TimerHandle | None = None
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        engine.on_touched = self._touched
+        self._touched()
+
+    def durable(self) -> asyncio.Future[None] | None:
+        """Return what to await before answering a request, None when there is nothing to wait for.
+
+        Covers reads too: what the caller saw in memory may be in a group that is still being written.
+
+        Raises (when awaited):
+            StoreError: the group could not be written; nothing of it happened.
+        """
+        if self._engine.is_idle:
+            return self._writing
+        if self._collecting is None:
+            self._collecting = self._loop.create_future()
+        self._waiters += 1
+        return self._collecting
+
+    def close(self) -> None:
+        """Stop the timer and the writer thread; call after the last flush."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+
+    async def drained(self) -> None:
+        """Wait until everything collected so far is on disk."""
+        while (pending := self.durable()) is not None:
+            await pending
+
+    # --- groups
+
+    def _touched(self) -> None:
+        if not self._flush_planned and self._writing is None:
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        engine = self._engine
+        if self._writing is None and not engine.is_idle:
+            group = engine.cut()
+            done, self._collecting = self._collecting, None
+            waiters, self._waiters = self._waiters, 0
+            self._average_waiters += _SMOOTHING * (waiters - self._average_waiters)
+            if group.batch is None:
+                self._finish(group, done, None)
+            elif self._average_waiters < INLINE_WAITERS and self._average_seconds < INLINE_SECONDS:
+                self._finish(group, done, self._write(group))
+            else:
+                self._writing = done or self._loop.create_future()
+                self._hand_over(group, self._writing)
+        self._set_alarm()
+
+    def _write(self, group: Group) -> StoreError | None:
+        started = time.perf_counter()
+        try:
+            assert group.batch is not None
+            self._engine.store.commit(group.batch)
+        except StoreError as error:
+            return error
+        self._average_seconds += _SMOOTHING * (time.perf_counter() - started - self._average_seconds)
+        return None
+
+    def _hand_over(self, group: Group, done: asyncio.Future[None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run_writer, name="durakit-writer", daemon=True)
+            self._thread.start()
+
+        def job() -> None:
+            error = self._write(group)
+            self._loop.call_soon_threadsafe(self._written, group, done, error)
+
+        self._jobs.put(job)
+
+    def _run_writer(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _written(self, group: Group, done: asyncio.Future[None], error: StoreError | None) -> None:
+        self._writing = None
+        self._finish(group, done, error)
+        if not self._engine.is_idle:
+            self._flush()
+
+    def _finish(self, group: Group, done: asyncio.Future[None] | None, error: StoreError | None) -> None:
+        if error is None:
+            self._engine.release(group)
+            if done is not None:
+                done.set_result(None)
+            return
+        logger.error("%s", error)
+        # What was collected meanwhile built on the lost group, so it fails with it.
+        later, self._collecting, self._waiters = self._collecting, None, 0
+        self._engine.reload(error)
+        for future in (done, later):
+            if future is not None:
+                future.set_exception(error)
+                future.exception()  # nobody may be waiting; that is no reason for a warning
+
+    # --- time
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        due_ns = self._engine.agenda.next_due_ns
+        if due_ns is None:
+            return
+        seconds = max(0.0, (due_ns - self._engine.now()) / 1e9)
+        self._alarm = self._loop.call_later(min(seconds, LONGEST_SLEEP_SECONDS), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._engine.run_due()
+        if self._engine.is_idle:
+            self._set_alarm()

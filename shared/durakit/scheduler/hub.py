@@ -1,0 +1,402 @@
+"""The switchboard of one task hub: messages to rules, ready work to streams, ends to those who wait.
+
+It holds no truth of its own. What it knows beside the machine's instances (queues, tokens, streams) is
+rebuilt from the store after a crash. Nothing here waits or does I/O; time comes in as `now`
+(nanoseconds since 1970), and nothing leaves before `release` is told that its group is on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from durakit.scheduler.agenda import Agenda
+from durakit.scheduler.deliveries import Deliveries, TaskDelivery, TurnDelivery
+from durakit.scheduler.histories import HistoryCache
+from durakit.scheduler.machine import arrivals, ending, starting, turns
+from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Status
+from durakit.scheduler.machine.machine import Machine
+from durakit.scheduler.queues import WorkQueue
+from durakit.scheduler.refusal import stale
+from durakit.scheduler.streams import Key, Offer, WorkerStream
+from durakit.scheduler.work_items import turn_item
+from durakit.wire import framing
+from durakit.wire.messages import orchestration_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+SECOND = 1_000_000_000
+ABANDON_DELAY_NS = SECOND // 5
+"""How long an item that a worker gave back waits, so that a refusing worker cannot spin."""
+
+
+@dataclass(eq=False)
+class Waiter:
+    """Somebody who waits for an instance to reach a state.
+
+    Attributes:
+        satisfied: whether this is the state.
+        resolve: called once with the instance, after that state is on disk.
+        fail: called instead when the scheduler cannot tell any more.
+    """
+
+    satisfied: Callable[[Instance], bool]
+    resolve: Callable[[Instance], None]
+    fail: Callable[[Exception], None]
+
+
+class TaskHub:
+    """One task hub.
+
+    Args:
+        boot: number of the present opening of the store; makes tokens unique across restarts.
+        histories: keeps the histories in memory within bounds, shared by all hubs.
+        agenda: where things due later are put, shared by all hubs.
+        activity_grace_ns: how long the result of an activity may still come after its stream ended.
+        touched: called when something may be ready to commit or dispatch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        machine: Machine,
+        boot: int,
+        histories: HistoryCache,
+        agenda: Agenda,
+        activity_grace_ns: int,
+        touched: Callable[[TaskHub], None],
+    ) -> None:
+        self.name = name
+        self.machine = machine
+        self.streams: list[WorkerStream] = []
+        self._agenda = agenda
+        self._deliveries = Deliveries(boot, machine.hub_row)
+        self._turns: WorkQueue[Instance] = WorkQueue()
+        self._tasks: WorkQueue[OpenTask] = WorkQueue()
+        self._waiters: dict[str, list[Waiter]] = {}
+        self._histories = histories
+        self._grace_ns = activity_grace_ns
+        self._touched = touched
+
+    # --- from clients
+
+    def start(self, request: pb.CreateInstanceRequest, now: int) -> Instance:
+        """Create an instance."""
+        instance = starting.start(self.machine, request, now)
+        self._touched(self)
+        return instance
+
+    def raise_event(self, request: pb.RaiseEventRequest, now: int) -> None:
+        """Deliver an external event."""
+        instance = self.machine.get(request.instanceId)
+        data = request.input if request.HasField("input") else None
+        arrivals.raise_event(self.machine, instance, request.name, data, now)
+        self._touched(self)
+
+    def suspend(self, request: pb.SuspendRequest, now: int) -> None:
+        """Withhold turns from an instance."""
+        reason = request.reason.value if request.HasField("reason") else None
+        arrivals.suspend(self.machine, self.machine.get(request.instanceId), reason, now)
+        self._touched(self)
+
+    def resume(self, request: pb.ResumeRequest, now: int) -> None:
+        """Let a suspended instance go on."""
+        reason = request.reason.value if request.HasField("reason") else None
+        arrivals.resume(self.machine, self.machine.get(request.instanceId), reason, now)
+        self._touched(self)
+
+    def terminate(self, request: pb.TerminateRequest, now: int) -> None:
+        """End an instance, and its descendants if asked."""
+        output = request.output if request.HasField("output") else None
+        self.machine.limits.check_payload("output", request.output.value)
+        instance = self.machine.get(request.instanceId)
+        ending.terminate(self.machine, instance, output, recurse=request.recursive, now=now)
+        self._touched(self)
+
+    def restart(self, request: pb.RestartInstanceRequest, now: int) -> Instance:
+        """Start an ended instance again."""
+        instance = starting.restart(self.machine, request, now)
+        self._touched(self)
+        return instance
+
+    def purge(self, instance_id: str, *, recursive: bool) -> int:
+        """Delete one ended instance; return how many were deleted with it."""
+        deleted = ending.purge_one(self.machine, instance_id, recursive=recursive)
+        self._touched(self)
+        return deleted
+
+    def changed(self) -> None:
+        """Somebody changed instances of this hub through the machine."""
+        self._touched(self)
+
+    def skip_graceful(self, request: pb.SkipGracefulOrchestrationTerminationsRequest, now: int) -> list[str]:
+        """Terminate a batch; return the ids for which that was not possible."""
+        reason = request.reason if request.HasField("reason") else None
+        refused = ending.skip_graceful(self.machine, list(request.instanceBatch.instanceIds), reason, now)
+        self._touched(self)
+        return refused
+
+    def wait(self, instance_id: str, waiter: Waiter) -> bool:
+        """Register a waiter; return False, without registering, when it is satisfied already.
+
+        An instance that does not exist yet can be waited for (semantics.md 1.4 rule 7).
+        """
+        instance = self.machine.find(instance_id)
+        if instance is not None and waiter.satisfied(instance):
+            return False
+        self._waiters.setdefault(instance_id, []).append(waiter)
+        return True
+
+    def stop_waiting(self, instance_id: str, waiter: Waiter) -> None:
+        """Forget a waiter that gave up."""
+        waiters = self._waiters.get(instance_id)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[instance_id]
+
+    # --- from workers
+
+    def open_stream(self, offer: Offer, wake: Callable[[], None]) -> WorkerStream:
+        """Register a worker's stream; work follows as soon as there is some it accepts."""
+        stream = WorkerStream(offer, wake)
+        self.streams.append(stream)
+        logger.info("Worker %s connected to hub '%s'.", offer.worker, self.name)
+        self._touched(self)
+        return stream
+
+    def close_stream(self, stream: WorkerStream, now: int) -> None:
+        """A worker's stream has ended: give its turns to others now, its activities after the grace."""
+        if stream not in self.streams:
+            return
+        self.streams.remove(stream)
+        logger.info("Worker %s left hub '%s'.", stream.offer.worker, self.name)
+        for token in list(stream.held):
+            turn = self._deliveries.turn(token)
+            if turn is not None:
+                self._give_back_turn(turn)
+            elif (task := self._deliveries.task(token)) is not None:
+                self._after_grace(task, now)
+        self._touched(self)
+
+    def _give_back_turn(self, delivery: TurnDelivery) -> None:
+        self._deliveries.close(delivery)
+        instance = delivery.turn.instance
+        turns.withdraw(delivery.turn)
+        instance.session = None
+        self.machine.journal.turns.append(instance)
+
+    def _after_grace(self, delivery: TaskDelivery, now: int) -> None:
+        def expire(_: int) -> None:
+            if self._deliveries.task(delivery.token) is delivery:
+                self._deliveries.close(delivery)
+                self.machine.journal.activities.append(delivery.task)
+
+        self._at(now + self._grace_ns, expire)
+
+    def complete_turn(self, response: pb.OrchestratorResponse, now: int) -> None:
+        """Apply a worker's answer to a turn.
+
+        Raises:
+            Refusal: NOT_FOUND when the token names no open delivery.
+        """
+        token = response.completionToken
+        if self._deliveries.is_spent(token):
+            return
+        delivery = self._deliveries.turn(token) if token else self._deliveries.turn_of(response.instanceId)
+        if delivery is None:
+            raise stale("orchestrator")
+        instance = delivery.turn.instance
+        if instance.turn is not delivery.turn:
+            self._deliveries.close(delivery)
+            self._touched(self)
+            raise stale("orchestrator")
+        if response.requiresHistory:
+            self._give_back_turn(delivery)
+        elif response.isPartial:
+            delivery.chunks.append(response)
+            return
+        else:
+            self._deliveries.spend(delivery, self.machine.journal.number)
+            turns.complete(self.machine, delivery.turn, _joined(delivery.chunks, response), now)
+            instance.session = delivery.stream if delivery.stream.offer.sessions else None
+            if not instance.is_terminal:
+                self._histories.used(instance)
+        self._touched(self)
+
+    def complete_task(self, response: pb.ActivityResponse, now: int) -> None:
+        """Record the result of an activity. For an instance that has ended it is dropped.
+
+        Raises:
+            Refusal: NOT_FOUND when the token names no open delivery.
+        """
+        token = response.completionToken
+        if self._deliveries.is_spent(token):
+            return
+        if token:
+            delivery = self._deliveries.task(token)
+        else:
+            delivery = self._deliveries.task_of(response.instanceId, response.taskId)
+        if delivery is None:
+            raise stale("activity")
+        self._deliveries.spend(delivery, self.machine.journal.number)
+        arrivals.complete_task(self.machine, delivery.task, response, now)
+        self._touched(self)
+
+    def abandon_turn(self, token: str, now: int) -> None:
+        """A worker gives a turn back; it is offered again after a short delay."""
+        delivery = self._deliveries.turn(token)
+        if delivery is None:
+            raise stale("orchestrator")
+        self._deliveries.close(delivery)
+        instance = delivery.turn.instance
+        instance.session = None
+
+        def offer_again(_: int) -> None:
+            turns.withdraw(delivery.turn)
+            self.machine.journal.turns.append(instance)
+
+        self._at(now + ABANDON_DELAY_NS, offer_again)
+        self._touched(self)
+
+    def abandon_task(self, token: str, now: int) -> None:
+        """A worker gives an activity back; it is offered again after a short delay."""
+        delivery = self._deliveries.task(token)
+        if delivery is None:
+            raise stale("activity")
+        self._deliveries.close(delivery)
+        task = delivery.task
+        self._at(now + ABANDON_DELAY_NS, lambda _: self.machine.journal.activities.append(task))
+        self._touched(self)
+
+    # --- from the clock and the store
+
+    def resume_work(self, now: int) -> None:
+        """After loading: put everything that is open in line, on the agenda, on offer."""
+        journal = self.machine.journal
+        for instance in self.machine.resident.values():
+            journal.activities.extend(instance.tasks.values())
+            journal.timers.extend(instance.timers.values())
+            journal.turns.append(instance)
+        self._touched(self)
+
+    def _at(self, due_ns: int, action: Callable[[int], None]) -> None:
+        def run(now: int) -> None:
+            action(now)
+            self._touched(self)
+
+        self._agenda.add(due_ns, run)
+
+    def release_turn(self, instance: Instance, now: int) -> None:
+        """A group is on disk that gave this instance something to do."""
+        if instance.queued or instance.is_terminal:
+            return
+        scheduled = instance.scheduled_ns
+        if scheduled is not None and scheduled > now and not instance.has_started:
+            self._at(scheduled, lambda _: self.machine.journal.turns.append(instance))
+            return
+        if instance.wants_turn(self.machine.journal.committed, now):
+            instance.queued = True
+            self._turns.push((instance.name, instance.version or ""), instance)
+
+    def release_task(self, task: OpenTask) -> None:
+        """A group is on disk that scheduled this activity, or its delivery came to nothing."""
+        if arrivals.is_open(task):
+            self._tasks.push((task.name, task.version), task)
+
+    def release_timer(self, timer: OpenTimer) -> None:
+        """A group is on disk that created this timer."""
+        self._at(timer.due_ns, lambda now: arrivals.fire_timer(self.machine, timer, now))
+
+    def release_settled(self, instance: Instance) -> None:
+        """A group is on disk that changed this instance's status."""
+        waiters = self._waiters.get(instance.id)
+        if waiters:
+            ready = [waiter for waiter in waiters if waiter.satisfied(instance)]
+            for waiter in ready:
+                self.stop_waiting(instance.id, waiter)
+                waiter.resolve(instance)
+        if instance.is_terminal and self.machine.resident.get(instance.id) is instance:
+            del self.machine.resident[instance.id]
+            self._histories.forget(instance)
+
+    def committed(self, group: int, now: int) -> None:
+        """All of `group` has been released: hand ready work to streams."""
+        self._deliveries.forget_spent(group)
+        self._turns.drain(lambda key, instance: self._place_turn(key, instance, now))
+        self._tasks.drain(self._place_task)
+
+    def abort(self, error: Exception) -> None:
+        """The scheduler cannot go on with this hub: tell every stream and everyone who waits."""
+        for stream in self.streams:
+            stream.end(error)
+        self.streams.clear()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.fail(error)
+        self._waiters.clear()
+
+    # --- dispatch
+
+    def _place_turn(self, key: Key, instance: Instance, now: int) -> bool:
+        if not instance.wants_turn(self.machine.journal.committed, now):
+            instance.queued = False
+            return True
+        stream = self._stream_for_turn(key, instance)
+        if stream is None:
+            return False
+        instance.queued = False
+        turn = turns.offer(instance, self.machine.journal.committed, now)
+        delivery = self._deliveries.open_turn(stream, turn)
+        keeps_session = instance.session is stream
+        stream.send(turn_item(self.machine, delivery, without_history=keeps_session))
+        return True
+
+    def _stream_for_turn(self, key: Key, instance: Instance) -> WorkerStream | None:
+        preferred = instance.session
+        if isinstance(preferred, WorkerStream) and preferred.takes_turn(key) and preferred in self.streams:
+            return preferred
+        for stream in self.streams:
+            if stream.takes_turn(key):
+                self._rotate(stream)
+                return stream
+        return None
+
+    def _place_task(self, key: Key, task: OpenTask) -> bool:
+        if not arrivals.is_open(task):
+            return True
+        for stream in self.streams:
+            if stream.takes_task(key):
+                delivery = self._deliveries.open_task(stream, task)
+                stream.send(framing.activity_item(task.request, delivery.token))
+                self._rotate(stream)
+                return True
+        return False
+
+    def _rotate(self, stream: WorkerStream) -> None:
+        """Put a stream that was given work behind the others."""
+        if len(self.streams) > 1:
+            self.streams.remove(stream)
+            self.streams.append(stream)
+
+
+def _joined(chunks: list[pb.OrchestratorResponse], last: pb.OrchestratorResponse) -> pb.OrchestratorResponse:
+    """Put a split answer together; the first part speaks for all but the actions (semantics.md 2.6)."""
+    if not chunks:
+        return last
+    whole = pb.OrchestratorResponse()
+    whole.CopyFrom(chunks[0])
+    for part in [*chunks[1:], last]:
+        whole.actions.extend(part.actions)
+    return whole
+
+
+def has_ended(instance: Instance) -> bool:
+    """What WaitForInstanceCompletion waits for."""
+    return instance.is_terminal
+
+
+def has_begun(instance: Instance) -> bool:
+    """What WaitForInstanceStart waits for; an end counts as well."""
+    return instance.status is not Status.PENDING

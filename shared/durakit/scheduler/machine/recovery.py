@@ -1,0 +1,59 @@
+"""Rebuilding an instance's open work from what is stored: its history and its inbox.
+
+Nothing about open activities, timers and children is stored by itself. What is scheduled and not yet
+answered, in history or inbox, is open; that is the whole truth, so a crash cannot lose or double it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from durakit.scheduler.machine import actions, events
+from durakit.scheduler.machine.instance import KICK, Arrival, Instance, OpenTimer
+from durakit.wire import framing
+from durakit.wire.messages import orchestration_pb2 as pb
+
+
+def rebuild(instance: Instance, history: list[bytes], inbox: Iterable[tuple[int, bytes]]) -> None:
+    """Fill in everything of a resident instance that follows from its history and inbox.
+
+    Args:
+        instance: as read from its row; open work and inbox are empty.
+        inbox: key and serialised event of each stored arrival, in order of keys.
+    """
+    instance.history = history
+    for event in framing.events_of(b"".join(history)):
+        _replay(instance, event)
+        instance.events += 1
+    for key, blob in inbox:
+        if not blob:
+            instance.inbox.append(Arrival(KICK, blob, key, 0))
+            continue
+        event = pb.HistoryEvent.FromString(blob)
+        _answer(instance, event)
+        instance.inbox.append(Arrival(event.WhichOneof("eventType") or "", blob, key, 0))
+
+
+def _replay(instance: Instance, event: pb.HistoryEvent) -> None:
+    kind = event.WhichOneof("eventType")
+    if kind == "taskScheduled":
+        instance.tasks[event.eventId] = actions.open_task(instance, event.eventId, event.taskScheduled)
+    elif kind == "timerCreated":
+        due_ns = events.nanoseconds(event.timerCreated.fireAt)
+        instance.timers[event.eventId] = OpenTimer(instance, event.eventId, due_ns)
+    elif kind == "subOrchestrationInstanceCreated":
+        instance.children[event.eventId] = event.subOrchestrationInstanceCreated.instanceId
+    elif kind == "orchestratorStarted":
+        instance.clock_ns = events.nanoseconds(event.timestamp)
+    else:
+        _answer(instance, event)
+
+
+def _answer(instance: Instance, event: pb.HistoryEvent) -> None:
+    kind = event.WhichOneof("eventType")
+    if kind in ("taskCompleted", "taskFailed"):
+        instance.tasks.pop(getattr(event, kind).taskScheduledId, None)
+    elif kind == "timerFired":
+        instance.timers.pop(event.timerFired.timerId, None)
+    elif kind in ("subOrchestrationInstanceCompleted", "subOrchestrationInstanceFailed"):
+        instance.children.pop(getattr(event, kind).taskScheduledId, None)

@@ -1,0 +1,311 @@
+"""The front desk: one short method per RPC, all alike.
+
+Each reads the task hub from the metadata, hands the request to hub or query, waits until what it did or
+saw is on disk, and answers. It knows gRPC and no rules; refusals are mapped to status codes in one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from durakit.scheduler import queries
+from durakit.scheduler.engine import Engine
+from durakit.scheduler.group_commit import GroupCommit
+from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
+from durakit.scheduler.machine.instance import Instance
+from durakit.scheduler.refusal import Refusal, no_such_instance
+from durakit.scheduler.states import response_for
+from durakit.scheduler.store import StoreError
+from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
+from durakit.wire import framing
+from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.wire.methods import METHODS, SERVICE, Method
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_HUB = "default"
+HISTORY_CHUNK_BYTES = 256 * 1024
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Unary = Callable[[Any, TaskHub], Message]
+
+_SESSIONS_KEY = "durakit-sessions"
+_COMPLETED = pb.CompleteTaskResponse()
+
+
+class Service:
+    """Handlers of `TaskHubSidecarService` over an engine.
+
+    Args:
+        token: when set, every call must carry it as bearer token.
+    """
+
+    def __init__(self, engine: Engine, commits: GroupCommit, token: str | None) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._token = token
+        self._streams: dict[WorkerStream, TaskHub] = {}
+        self._stopping = False
+        self._unary: dict[str, Unary] = {
+            "Hello": lambda request, hub: Empty(),
+            "StartInstance": self._start,
+            "GetInstance": self._get,
+            "RaiseEvent": self._raise,
+            "TerminateInstance": self._terminate,
+            "SuspendInstance": self._suspend,
+            "ResumeInstance": self._resume,
+            "RestartInstance": self._restart,
+            "QueryInstances": self._query,
+            "ListInstanceIds": self._list_ids,
+            "PurgeInstances": self._purge,
+            "CompleteActivityTask": self._complete_task,
+            "CompleteOrchestratorTask": self._complete_turn,
+            "AbandonTaskActivityWorkItem": self._abandon_task,
+            "AbandonTaskOrchestratorWorkItem": self._abandon_turn,
+            "SkipGracefulOrchestrationTerminations": self._skip_graceful,
+            # Hubs are made on first use, so there is nothing to do; tools that ask for it may go on.
+            "CreateTaskHub": lambda request, hub: pb.CreateTaskHubResponse(),
+        }
+        self._special: dict[str, Callable[[Any, Context], Awaitable[Any]]] = {
+            "WaitForInstanceStart": self._wait_for(has_begun),
+            "WaitForInstanceCompletion": self._wait_for(has_ended),
+            "GetWorkItems": self._get_work_items,
+            "StreamInstanceHistory": self._stream_history,
+        }
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return all methods as one handler for a gRPC server."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE, {method.name: self._handler(method) for method in METHODS}
+        )
+
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+        if method.name == "GetWorkItems":
+            # Work items are serialised already.
+            return grpc.unary_stream_rpc_method_handler(
+                self._guarded(self._get_work_items), method.request.FromString, None
+            )
+        serialise = method.response.SerializeToString
+        if method.streams:
+            return grpc.unary_stream_rpc_method_handler(
+                self._guarded(self._special[method.name]), method.request.FromString, serialise
+            )
+        if method.name in self._special:
+            behaviour = self._guarded(self._special[method.name])
+        elif method.name in self._unary:
+            behaviour = self._guarded(self._answering(self._unary[method.name]))
+        else:
+            behaviour = self._guarded(_unimplemented(method.name))
+        return grpc.unary_unary_rpc_method_handler(behaviour, method.request.FromString, serialise)
+
+    def _answering(self, work: Unary) -> Callable[[Any, Context], Awaitable[Message]]:
+        async def answer(request: Any, context: Context) -> Message:
+            response = work(request, self._hub(context))
+            pending = self._commits.durable()
+            if pending is not None:
+                await asyncio.shield(pending)
+            return response
+
+        return answer
+
+    def _guarded(
+        self, work: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        """Check the token, and turn refusals into status codes."""
+
+        async def guarded(request: Any, context: Context) -> Any:
+            if self._token is not None:
+                await self._check_token(context)
+            try:
+                return await work(request, context)
+            except Refusal as refusal:
+                await context.abort(grpc.StatusCode[refusal.status], refusal.message)
+            except StoreError as error:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            except StreamEnded:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "The scheduler is stopping. Reconnect.")
+
+        return guarded
+
+    async def _check_token(self, context: Context) -> None:
+        sent = _metadata(context, "authorization")
+        if not hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode()):
+            what = "does not match" if sent else "is missing"
+            await context.abort(
+                grpc.StatusCode.UNAUTHENTICATED,
+                f"The bearer token {what}. Set DURAKIT_TOKEN to the token the scheduler was started with.",
+            )
+
+    def _hub(self, context: Context) -> TaskHub:
+        return self._engine.hub(_metadata(context, "taskhub") or DEFAULT_HUB)
+
+    # --- clients
+
+    def _start(self, request: pb.CreateInstanceRequest, hub: TaskHub) -> Message:
+        return pb.CreateInstanceResponse(instanceId=hub.start(request, self._engine.now()).id)
+
+    def _get(self, request: pb.GetInstanceRequest, hub: TaskHub) -> Message:
+        return response_for(hub.machine.find(request.instanceId), payloads=request.getInputsAndOutputs)
+
+    def _raise(self, request: pb.RaiseEventRequest, hub: TaskHub) -> Message:
+        hub.raise_event(request, self._engine.now())
+        return pb.RaiseEventResponse()
+
+    def _terminate(self, request: pb.TerminateRequest, hub: TaskHub) -> Message:
+        hub.terminate(request, self._engine.now())
+        return pb.TerminateResponse()
+
+    def _suspend(self, request: pb.SuspendRequest, hub: TaskHub) -> Message:
+        hub.suspend(request, self._engine.now())
+        return pb.SuspendResponse()
+
+    def _resume(self, request: pb.ResumeRequest, hub: TaskHub) -> Message:
+        hub.resume(request, self._engine.now())
+        return pb.ResumeResponse()
+
+    def _restart(self, request: pb.RestartInstanceRequest, hub: TaskHub) -> Message:
+        return pb.RestartInstanceResponse(instanceId=hub.restart(request, self._engine.now()).id)
+
+    def _query(self, request: pb.QueryInstancesRequest, hub: TaskHub) -> Message:
+        return queries.query(self._engine, hub, request)
+
+    def _list_ids(self, request: pb.ListInstanceIdsRequest, hub: TaskHub) -> Message:
+        return queries.list_ids(self._engine, hub, request)
+
+    def _purge(self, request: pb.PurgeInstancesRequest, hub: TaskHub) -> Message:
+        return queries.purge(self._engine, hub, request)
+
+    def _skip_graceful(
+        self, request: pb.SkipGracefulOrchestrationTerminationsRequest, hub: TaskHub
+    ) -> Message:
+        refused = hub.skip_graceful(request, self._engine.now())
+        return pb.SkipGracefulOrchestrationTerminationsResponse(unterminatedInstanceIds=refused)
+
+    def _wait_for(
+        self, satisfied: Callable[[Instance], bool]
+    ) -> Callable[[pb.GetInstanceRequest, Context], Awaitable[Message]]:
+        async def wait(request: pb.GetInstanceRequest, context: Context) -> Message:
+            hub = self._hub(context)
+            reached: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+            def resolve(instance: Instance) -> None:
+                if not reached.done():
+                    reached.set_result(response_for(instance, payloads=request.getInputsAndOutputs))
+
+            def fail(error: Exception) -> None:
+                if not reached.done():
+                    reached.set_exception(error)
+
+            waiter = Waiter(satisfied, resolve, fail)
+            if not hub.wait(request.instanceId, waiter):
+                return await self._answering(self._get)(request, context)
+            try:
+                return await reached
+            finally:
+                hub.stop_waiting(request.instanceId, waiter)
+
+        return wait
+
+    async def _stream_history(self, request: pb.StreamInstanceHistoryRequest, context: Context) -> None:
+        hub = self._hub(context)
+        pending = self._commits.durable()
+        if pending is not None:
+            await asyncio.shield(pending)
+        instance = hub.machine.get(request.instanceId)
+        wanted = request.executionId.value
+        if wanted and wanted != instance.execution_id:
+            raise no_such_instance(f"{request.instanceId}, execution {wanted}")
+        chunk: list[bytes] = []
+        size = 0
+        for blob in list(hub.machine.history(instance)):
+            chunk.append(blob)
+            size += len(blob)
+            if size >= HISTORY_CHUNK_BYTES:
+                await context.write(pb.HistoryChunk(events=framing.events_of(b"".join(chunk))))
+                chunk, size = [], 0
+        if chunk:
+            await context.write(pb.HistoryChunk(events=framing.events_of(b"".join(chunk))))
+
+    # --- workers
+
+    async def _get_work_items(self, request: pb.GetWorkItemsRequest, context: Context) -> None:
+        if self._stopping:
+            raise StreamEnded
+        hub = self._hub(context)
+        offer = Offer(
+            worker=_metadata(context, "workerid") or context.peer(),
+            sdk=_metadata(context, "x-user-agent"),
+            sessions=_count(_metadata(context, _SESSIONS_KEY)),
+            request=request,
+        )
+        ready = asyncio.Event()
+        # Headers at once: clients and proxies may wait for them (semantics.md 2.1 rule 4).
+        await context.send_initial_metadata(())
+        stream = hub.open_stream(offer, ready.set)
+        self._streams[stream] = hub
+        outbox = stream.outbox
+        try:
+            while True:
+                while outbox:
+                    await context.write(outbox.popleft())
+                if stream.failure is not None:
+                    raise stream.failure
+                ready.clear()
+                await ready.wait()
+        finally:
+            del self._streams[stream]
+            hub.close_stream(stream, self._engine.now())
+
+    def _complete_turn(self, request: pb.OrchestratorResponse, hub: TaskHub) -> Message:
+        hub.complete_turn(request, self._engine.now())
+        return _COMPLETED
+
+    def _complete_task(self, request: pb.ActivityResponse, hub: TaskHub) -> Message:
+        hub.complete_task(request, self._engine.now())
+        return _COMPLETED
+
+    def _abandon_turn(self, request: pb.AbandonOrchestrationTaskRequest, hub: TaskHub) -> Message:
+        hub.abandon_turn(request.completionToken, self._engine.now())
+        return pb.AbandonOrchestrationTaskResponse()
+
+    def _abandon_task(self, request: pb.AbandonActivityTaskRequest, hub: TaskHub) -> Message:
+        hub.abandon_task(request.completionToken, self._engine.now())
+        return pb.AbandonActivityTaskResponse()
+
+    def ping(self) -> None:
+        """Show every worker that its stream is alive (semantics.md 2.3)."""
+        for stream in self._streams:
+            stream.send(framing.HEALTH_PING)
+
+    def stop(self) -> None:
+        """Accept no more streams and end those that are open; their workers will reconnect."""
+        self._stopping = True
+        for stream in self._streams:
+            stream.end()
+
+
+def _metadata(context: Context, key: str) -> str:
+    for name, value in context.invocation_metadata() or ():
+        if name == key:
+            return value if isinstance(value, str) else value.decode()
+    return ""
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _unimplemented(name: str) -> Callable[[Any, Context], Awaitable[Any]]:
+    async def refuse(request: Any, context: Context) -> None:
+        raise Refusal("UNIMPLEMENTED", f"The embedded scheduler does not serve {name}.")
+
+    return refuse

@@ -1,0 +1,270 @@
+"""The SQLite file: opening and migrating it, committing batches, reading what was committed.
+
+One connection writes, one reads. `synchronous=FULL` in WAL mode makes each commit survive a power cut;
+throughput comes from putting many messages into one commit, never from relaxing that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from durakit.scheduler.machine.instance import Instance, Parent, Status
+from durakit.scheduler.store import statements as sql
+from durakit.scheduler.store.batch import Batch
+from durakit.scheduler.store.file_lock import FileInUse, FileLock
+
+
+class StoreError(Exception):
+    """The file cannot be used, or a commit failed; the message names the file and what to do."""
+
+
+class Cursor(Protocol):
+    """What the store needs of a cursor."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """What the store needs of a connection in autocommit mode."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[str], Connection]
+
+
+def connect_sqlite(location: str) -> Connection:
+    """Open a connection of Python's own sqlite3, in autocommit mode, usable from any one thread."""
+    return sqlite3.connect(location, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+class Store:
+    """The scheduler's file, or a private memory when `path` is None.
+
+    Args:
+        path: the file; made, with its folder, when missing.
+        connect: opens a connection; tests pass one with a file system that loses unsynced writes.
+        error: the exception type by which such connections report failures.
+
+    Raises:
+        StoreError: the file is in use, foreign, damaged, of a newer version, or cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        connect: Connect = connect_sqlite,
+        error: type[Exception] = sqlite3.Error,
+    ) -> None:
+        self.path = path
+        self._error = error
+        self._lock: FileLock | None = None
+        location = ":memory:"
+        if path is not None:
+            location = str(path)
+            self._lock = self._claim(path)
+        try:
+            self._write = connect(location)
+            self._prepare()
+            self._read = self._write if path is None else connect(location)
+        except error as problem:
+            self._release()
+            raise StoreError(self._cannot_open(problem)) from problem
+        except StoreError:
+            self._release()
+            raise
+
+    def _claim(self, path: Path) -> FileLock:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return FileLock(path)
+        except FileInUse:
+            raise StoreError(
+                f"{path} is in use by another scheduler. Stop that one, or choose another file with --db."
+            ) from None
+        except OSError as problem:
+            raise StoreError(
+                f"{path} cannot be used: {problem.strerror}. Choose a writable place with --db."
+            ) from problem
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _cannot_open(self, problem: Exception) -> str:
+        reason = str(problem)
+        if "not a database" in reason:
+            return f"{self.path} is not a SQLite database. Choose another file with --db."
+        if "malformed" in reason:
+            return f"{self.path} is damaged ({reason}). Restore a backup or choose another file with --db."
+        return f"{self.path} cannot be opened: {reason}. Check that the file and its folder are writable."
+
+    # --- opening
+
+    def _prepare(self) -> None:
+        write = self._write
+        version = self._check_ownership()
+        write.execute("PRAGMA journal_mode = WAL").fetchall()
+        write.execute("PRAGMA synchronous = FULL").fetchall()
+        self._migrate(version)
+        # A read-only or damaged file is found out here, before the first request.
+        self._transaction([(sql.COUNT_BOOT, [()])])
+        self.boot: int = write.execute(sql.READ_BOOT).fetchone()[0]
+        if self.path is not None:
+            self._transaction([(statement, [()]) for statement in sql.GROW_WAL])
+            write.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+    def _check_ownership(self) -> int:
+        write = self._write
+        application = write.execute("PRAGMA application_id").fetchone()[0]
+        version: int = write.execute("PRAGMA user_version").fetchone()[0]
+        tables = write.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and application != sql.APPLICATION_ID:
+            raise StoreError(
+                f"{self.path} is a SQLite database of another program; it was left untouched. "
+                f"Choose another file with --db."
+            )
+        if version > sql.SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} has schema version {version}; this durakit knows versions up to "
+                f"{sql.SCHEMA_VERSION}. Use the durakit that wrote it, or choose another file with --db."
+            )
+        return version
+
+    def _migrate(self, version: int) -> None:
+        for number, steps in enumerate(sql.MIGRATIONS[version:], start=version + 1):
+            marks = [f"PRAGMA application_id = {sql.APPLICATION_ID}", f"PRAGMA user_version = {number}"]
+            self._transaction([(statement, [()]) for statement in [*steps, *marks]])
+
+    def _transaction(self, statements: Iterable[tuple[str, list[tuple[Any, ...]]]]) -> None:
+        write = self._write
+        write.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, rows in statements:
+                if len(rows) == 1:
+                    write.execute(statement, rows[0])
+                else:
+                    write.executemany(statement, rows)
+            write.execute("COMMIT")
+        except BaseException:
+            # After some failures SQLite has rolled back by itself; then there is nothing left to undo.
+            with contextlib.suppress(self._error):
+                write.execute("ROLLBACK")
+            raise
+
+    # --- writing
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch; on return it is on disk.
+
+        Raises:
+            StoreError: nothing of it was written.
+        """
+        try:
+            self._transaction(batch.statements)
+        except self._error as problem:
+            raise StoreError(
+                f"{self.path or 'The in-memory store'} could not be written: {problem}. Nothing that was "
+                f"acknowledged is lost; free space or mend the file's permissions."
+            ) from problem
+
+    def close(self) -> None:
+        """Close the file; a clean end folds the write-ahead log into it."""
+        if self._read is not self._write:
+            self._read.close()
+        self._write.close()
+        self._release()
+
+    # --- reading
+
+    def hubs(self) -> list[tuple[int, str]]:
+        """Return row and name of every hub."""
+        return self._read.execute(sql.HUBS).fetchall()  # type: ignore[no-any-return]
+
+    def highest(self) -> tuple[int, int, int]:
+        """Return the highest instance row, inbox key and hub row in use."""
+        row, key, hub = (
+            self._read.execute(statement).fetchone()[0]
+            for statement in (sql.HIGHEST_ROW, sql.HIGHEST_KEY, sql.HIGHEST_HUB)
+        )
+        return row, key, hub
+
+    def find(self, hub_row: int, instance_id: str) -> Instance | None:
+        """Return an instance without history, inbox and open work."""
+        found = self._read.execute(sql.FIND_INSTANCE, (hub_row, instance_id)).fetchone()
+        return self._instance(found) if found is not None else None
+
+    def live(self, hub_row: int) -> list[Instance]:
+        """Return the instances that have not ended, without history, inbox and open work."""
+        rows = self._read.execute(sql.LIVE_INSTANCES, (hub_row,)).fetchall()
+        return [self._instance(row) for row in rows]
+
+    def history(self, row: int) -> list[bytes]:
+        """Return the blobs of an instance's turns, oldest first."""
+        return [blob for (blob,) in self._read.execute(sql.TURNS_OF, (row,))]
+
+    def inbox(self) -> dict[int, list[tuple[int, bytes]]]:
+        """Return, per instance row, key and event of what waits for it."""
+        waiting: dict[int, list[tuple[int, bytes]]] = {}
+        for row, key, event in self._read.execute(sql.INBOX):
+            waiting.setdefault(row, []).append((key, event))
+        return waiting
+
+    def children(self, hub_row: int, parent_id: str) -> list[str]:
+        """Return the ids of an instance's children."""
+        return [found for (found,) in self._read.execute(sql.CHILDREN_OF, (hub_row, parent_id))]
+
+    def select(self, conditions: str, parameters: Sequence[Any], *, inputs: bool) -> list[Instance]:
+        """Return the instances that `conditions` (SQL after FROM instance) selects.
+
+        Args:
+            inputs: also read each instance's input.
+        """
+        rows = self._read.execute(f"{sql.SELECT_INSTANCES} {conditions}", parameters).fetchall()
+        return [self._instance(row, with_input=inputs) for row in rows]
+
+    def _instance(self, values: Sequence[Any], *, with_input: bool = True) -> Instance:
+        row, hub_row, instance_id, execution_id, name, version, status = values[:7]
+        created, updated, completed, scheduled = values[7:11]
+        parent_id, parent_execution, parent_task, parent_name, parent_version = values[11:16]
+        tags, output, failure, custom_status, trace = values[16:]
+        instance = Instance(
+            row=row,
+            hub_row=hub_row,
+            id=instance_id,
+            execution_id=execution_id,
+            name=name,
+            version=version,
+            status=Status(status),
+            created_ns=created,
+            updated_ns=updated,
+            completed_ns=completed,
+            scheduled_ns=scheduled,
+            tags=json.loads(tags) if tags else {},
+            output=output,
+            failure=failure,
+            custom_status=custom_status,
+            trace=trace or b"",
+            history=None,
+        )
+        if parent_id is not None:
+            instance.parent = Parent(parent_id, parent_execution, parent_task, parent_name, parent_version)
+        if with_input:
+            found = self._read.execute(sql.FIND_INPUT, (row,)).fetchone()
+            instance.input = found[0] if found is not None else None
+        last = self._read.execute(sql.LAST_TURN, (row,)).fetchone()
+        if last is not None:
+            instance.turns = last[0] + 1
+            instance.updated_ns = max(updated, last[1])
+        return instance

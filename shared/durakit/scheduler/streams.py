@@ -1,0 +1,96 @@
+"""A worker's open stream of work items: what it accepts, how much it holds, what waits to be sent.
+
+The stream is the lease (semantics.md 2.5): what it holds is given to others when it ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from durakit.wire.messages import orchestration_pb2 as pb
+
+Key = tuple[str, str]
+"""Name and version of an orchestration or activity; a missing version is empty."""
+
+UNSTATED_CREDIT = 1000
+"""Items of one kind a worker may hold when it did not say how many it wants."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a worker says about itself when it opens a stream.
+
+    Attributes:
+        worker: how to name the worker to people (`workerid`, else its address).
+        sdk: the `x-user-agent` it sent, or "".
+        sessions: how many executions it keeps in memory; 0 when it wants full history always.
+    """
+
+    worker: str
+    sdk: str
+    sessions: int
+    request: pb.GetWorkItemsRequest
+
+
+@dataclass(eq=False)
+class WorkerStream:
+    """One open GetWorkItems stream.
+
+    Attributes:
+        wake: called when `outbox` got its first item.
+        held: tokens of the items this worker has not answered.
+    """
+
+    offer: Offer
+    wake: Callable[[], None]
+    outbox: deque[bytes] = field(default_factory=deque)
+    held: set[str] = field(default_factory=set)
+    turns_held: int = 0
+    tasks_held: int = 0
+    failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        request = self.offer.request
+        self._turn_credit = request.maxConcurrentOrchestrationWorkItems or UNSTATED_CREDIT
+        self._task_credit = request.maxConcurrentActivityWorkItems or UNSTATED_CREDIT
+        self._turn_names = self._task_names = None
+        self._accepted: dict[tuple[bool, Key], bool] = {}
+        if request.HasField("workItemFilters"):
+            filters = request.workItemFilters
+            self._turn_names = {entry.name: frozenset(entry.versions) for entry in filters.orchestrations}
+            self._task_names = {entry.name: frozenset(entry.versions) for entry in filters.activities}
+        self.streams_history = pb.WORKER_CAPABILITY_HISTORY_STREAMING in request.capabilities
+
+    def takes_turn(self, key: Key) -> bool:
+        """Whether it has room for a turn of this orchestration."""
+        return self.turns_held < self._turn_credit and self.accepts(key, turn=True)
+
+    def takes_task(self, key: Key) -> bool:
+        """Whether it has room for this activity."""
+        return self.tasks_held < self._task_credit and self.accepts(key, turn=False)
+
+    def accepts(self, key: Key, *, turn: bool) -> bool:
+        """Whether its filter lets this name and version through (semantics.md 2.2)."""
+        known = self._accepted.get((turn, key))
+        if known is None:
+            names = self._turn_names if turn else self._task_names
+            versions = names.get(key[0]) if names is not None else frozenset()
+            known = versions is not None and (not versions or key[1] in versions)
+            self._accepted[turn, key] = known
+        return known
+
+    def send(self, item: bytes) -> None:
+        """Put a serialised work item on its way."""
+        self.outbox.append(item)
+        self.wake()
+
+    def end(self, failure: Exception | None = None) -> None:
+        """Have the stream closed by the scheduler; `failure` is what the worker is told."""
+        self.failure = failure or StreamEnded()
+        self.wake()
+
+
+class StreamEnded(Exception):
+    """The scheduler closes the stream because it stops."""
