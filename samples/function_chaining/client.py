@@ -1,0 +1,64 @@
+"""Order a report, show each step once it is done, and say where the report is."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import durakit
+from durakit.client import OrchestrationState, OrchestrationStatus, TaskHubGrpcClient
+
+from report import money
+from workflow import Progress, Report, ReportRequest, order_report
+
+HERE = Path(__file__).resolve().parent
+UNFINISHED = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("orders", nargs="?", type=Path, default=HERE / "data" / "orders.csv", help="CSV file")
+    parser.add_argument("--output", type=Path, default=HERE / "output", help="folder for the reports")
+    options = parser.parse_args()
+    request = ReportRequest(
+        orders=str(options.orders.resolve()),
+        products=str(HERE / "data" / "products.csv"),
+        output=str(options.output.resolve()),
+    )
+    try:
+        with durakit.connect() as client:
+            instance_id = client.schedule_new_orchestration(order_report, input=request)
+            print(f"Started order report {instance_id}; worker.py does the work", flush=True)
+            show(follow(client, instance_id))
+    except durakit.DurakitError as error:  # the scheduler cannot be reached, or the report has failed
+        sys.exit(f"client.py: {error}")
+
+
+def follow(client: TaskHubGrpcClient, instance_id: str) -> OrchestrationState | None:
+    """Print what the custom status says is done, until the orchestration has ended."""
+    shown = 0
+    while state := client.get_orchestration_state(instance_id):
+        progress = state.get_custom_status(Progress) or Progress()
+        for number, sentence in enumerate(progress.done[shown:], shown + 1):
+            print(f"[{number}/{progress.steps}] {sentence}", flush=True)
+        shown = len(progress.done)
+        if state.runtime_status not in UNFINISHED:
+            break
+        time.sleep(0.2)
+    return state
+
+
+def show(state: OrchestrationState | None) -> None:
+    """Print the result of an orchestration that has ended."""
+    if state is None:
+        sys.exit("client.py: somebody purged the order report while it ran")
+    state.raise_if_failed()
+    report = state.get_output(Report) if state.runtime_status is OrchestrationStatus.COMPLETED else None
+    if report is None:
+        sys.exit("client.py: somebody terminated the order report while it ran")
+    print(f"{report.rejected_rows} rows set aside: {report.rejected}")
+    print(f"{report.orders} orders worth {money(report.revenue)}: {report.page}")
+
+
+if __name__ == "__main__":
+    main()
