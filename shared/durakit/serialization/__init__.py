@@ -1,7 +1,7 @@
 """Payloads: Python values in, JSON text out, and back by annotation.
 
-`DataConverter` is what workers and clients ask; `JsonDataConverter` is the default. The forms themselves are in
-`encoding`, `decoding` (types in general) and `objects` (classes with members).
+`DataConverter` is what workers and clients ask; `JsonDataConverter` is the default.
+The forms are in `encoding`, `decoding` (types in general) and `objects` (classes with members).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from durakit.serialization.attribute_dict import AttributeDict
-from durakit.serialization.decoding import Fit, decoder_for, is_rebuilt
+from durakit.serialization.decoding import decoder_for, is_rebuilt
 from durakit.serialization.encoding import encode
+from durakit.serialization.fit import Fit
 from durakit.serialization.problems import DeserializationError, Misfit, SerializationError, type_name
 
 __all__ = [
@@ -35,15 +36,15 @@ class DataConverter(ABC):
         """The payload text; None means that no payload is sent, which readers see as None."""
 
     @abstractmethod
-    def deserialize(self, data: str | None, target_type: type | None = None) -> Any:
+    def deserialize(self, data: str | None, target_type: Any = None) -> Any:
         """The value of a payload text, as `target_type` when one is given. An absent payload is None."""
 
     @abstractmethod
-    def coerce(self, value: Any, target_type: type | None = None) -> Any:
+    def coerce(self, value: Any, target_type: Any = None) -> Any:
         """A value that is already deserialised, as `target_type` if it fits, else as it is."""
 
     def can_reconstruct(self, target_type: Any) -> bool:
-        """Whether payloads of this type must be rebuilt from JSON data, for which the type has to be known."""
+        """Whether payloads of this type have to be rebuilt from JSON data, for which it must be known."""
         return False
 
 
@@ -53,7 +54,8 @@ class JsonDataConverter(DataConverter):
     | Python | JSON | read back when annotated |
     |---|---|---|
     | None; absent, `""` and `null` | no payload; `null` inside a value | None |
-    | dataclass, named tuple, TypedDict | object by field names | unknown keys are ignored (TypedDict keeps them) |
+    | dataclass, named tuple | object by field names | unknown keys are ignored |
+    | TypedDict | object | unknown keys are kept |
     | pydantic model or dataclass | its JSON dump by alias, without computed fields | validated by pydantic |
     | class with `to_json` / `from_json` | what `to_json` returns | `from_json(data)` |
     | any other object | object by attributes | see `objects.PlainClassReader` |
@@ -63,9 +65,9 @@ class JsonDataConverter(DataConverter):
     | list, tuple, deque; set | array; array sorted by text | same |
     | dict with keys text, number, enum, UUID, date | object | keys by annotation |
 
-    Without annotation an object arrives as an `AttributeDict`. NaN and infinity are refused when writing. In a union
-    the member wins that fits without conversion, in the order of declaration (see `decoding`). A subclass instance
-    arrives as the annotated class.
+    Without annotation an object arrives as an `AttributeDict`. NaN and infinity, which are not JSON, are
+    refused when writing and accepted when reading. In a union the member wins that fits without conversion,
+    in the order of declaration (see `Fit`). An instance of a subclass arrives as the annotated class.
     """
 
     def serialize(self, value: Any) -> str | None:
@@ -73,18 +75,21 @@ class JsonDataConverter(DataConverter):
         return None if value is None else encode(value)
 
     def deserialize(self, data: str | None, target_type: Any = None) -> Any:
-        """The payload's value; raises DeserializationError (a ValueError) if it is no JSON or does not fit."""
+        """The payload's value. Raises DeserializationError (a ValueError) if that cannot be had."""
         value = _parse(data) if data else None
         if value is None or target_type is None or target_type is type(None):
             return value
         try:
             return decoder_for(target_type)(value, Fit.LOOSE)
-        except Misfit as misfit:
-            raise DeserializationError(
-                f"cannot read the payload as {type_name(target_type)}: {misfit.path}: {misfit.problem}; "
-                "send data that fits the annotation, or correct the annotation",
-                misfit.path,
-            ) from misfit.__cause__
+        except RecursionError:
+            misfit = Misfit("nested too deeply")
+        except Misfit as problem:
+            misfit = problem
+        raise DeserializationError(
+            f"cannot read the payload as {type_name(target_type)}: {misfit.path}: {misfit.problem}; "
+            "send data that fits the annotation, or correct the annotation",
+            misfit.path,
+        ) from misfit.__cause__
 
     def coerce(self, value: Any, target_type: Any = None) -> Any:
         """The value as `target_type`, or the value itself when it does not fit: best effort, never raises."""
@@ -92,7 +97,7 @@ class JsonDataConverter(DataConverter):
             return value
         try:
             return decoder_for(target_type)(value, Fit.LOOSE)
-        except Misfit:
+        except (Misfit, RecursionError):
             return value
 
     def can_reconstruct(self, target_type: Any) -> bool:
@@ -111,7 +116,7 @@ def _parse(data: str) -> Any:
     except (ValueError, RecursionError) as error:
         shown = data if len(data) <= 40 else data[:39] + "…"
         raise DeserializationError(
-            f"the payload {shown!r} is not JSON ({error}); texts travel in quotes: let the SDK serialise the value"
+            f"the payload {shown!r} is not JSON ({error}); send JSON, in which a str stands in quotes"
         ) from error
 
 

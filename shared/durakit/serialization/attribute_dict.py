@@ -8,8 +8,8 @@ from typing import Any
 class AttributeDict(dict[str, Any]):
     """A JSON object: `order["cost"]` and `order.cost` are the same.
 
-    It is a `dict` in every respect, so the names of dict methods stay methods: a key called `items` or `copy` is
-    reached as `order["items"]`. (If the key won, `json.dumps(order)` and every library that walks a mapping would
+    It is a `dict` in every respect, so the names of dict methods stay methods: a key called `items` is
+    reached as `order["items"]`. (If the key won, `json.dumps(order)`, and with it every HTTP client, would
     break on such a payload.) Special names (`__x__`) are never looked up among the keys.
     """
 

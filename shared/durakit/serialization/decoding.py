@@ -1,68 +1,55 @@
-"""JSON data in, values of an annotated type out: the types of the language; classes with members are in `objects`.
+"""JSON data in, values of an annotated type out. Classes with members are in `objects`.
 
-A type is turned into a decoder once. Unions are tried in three rounds of `Fit`, each in the order of declaration, so
-that a member which fits as it is wins over one that needs a conversion or drops keys.
+A class is turned into a decoder once. Unions are tried in three rounds of `Fit`, each in the order of
+declaration, so that a member which fits as it is wins over one that needs a conversion or drops keys.
 """
 
 from __future__ import annotations
 
 import collections
 import enum
+import functools
+import inspect
 import re
 import types
 import typing
 from collections import abc
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from durakit.serialization import objects
 from durakit.serialization.attribute_dict import AttributeDict
-from durakit.serialization.encoding import encode, key_text
+from durakit.serialization.encoding import encode, is_serialisable, key_text
+from durakit.serialization.fit import Decoder, Fit, as_is
 from durakit.serialization.problems import Misfit, attribute_step, describe, expected, type_name
 from durakit.serialization.text_forms import value_from
 
-Decoder = Callable[[Any, "Fit"], Any]
 Bindings = Mapping[Any, Any]
 """What the type variables of a generic class stand for."""
-
-
-class Fit(enum.IntEnum):
-    """How much a decoder may do to make data fit."""
-
-    EXACT = 0
-    """Nothing: same JSON type, and exactly the keys that the class has."""
-    KNOWN = 1
-    """Defaults for missing keys; an int for a float."""
-    LOOSE = 2
-    """Ignore unknown keys; read `"5"` as int, `5` as str, `5.0` as int."""
 
 
 _WRAPPERS = ("Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar")
 _NO_BINDINGS: Bindings = {}
 
 
-def as_is(value: Any, _: Fit) -> Any:
-    return value
-
-
 def decoder_for(target: Any, bindings: Bindings = _NO_BINDINGS) -> Decoder:
-    """The decoder of a type. Types that say nothing about JSON (Any, Protocol, Callable, text) leave data as it is."""
-    if isinstance(target, type) and get_origin(target) is None:
+    """The decoder of a type; `as_is` for those that say nothing about JSON (Any, Protocol, Callable)."""
+    if type(target) is type:  # the common case; aliases and classes with a metaclass take the long way
         return _class_decoder(target)
-    if target is None:
-        return _class_decoder(type(None))
     target = _unwrapped(target, bindings)
     origin = get_origin(target)
     if origin is None:
-        return _class_decoder(target) if isinstance(target, type) else as_is
+        return _alias(target, bindings) or (_class_decoder(target) if isinstance(target, type) else as_is)
     if origin is Union or origin is types.UnionType:
         return _union(target, bindings)
     if origin is Literal:
         return _literal(target)
     if isinstance(origin, type):
         return _generic(origin, get_args(target), bindings)
-    return as_is
+    named = dict(zip(getattr(origin, "__type_params__", ()), get_args(target), strict=False))
+    return _alias(origin, {**bindings, **objects.substituted(named, bindings)}) or as_is
 
 
 def is_rebuilt(target: Any) -> bool:
@@ -70,33 +57,38 @@ def is_rebuilt(target: Any) -> bool:
     target = _unwrapped(target, _NO_BINDINGS)
     arguments = [each for each in get_args(target) if each is not Ellipsis]
     origin = get_origin(target)
-    if origin in (Union, types.UnionType) or origin in (list, *_LISTS):
+    if origin in (Union, types.UnionType, list, *_LISTS):
         return any(map(is_rebuilt, arguments))
     if origin in (dict, *_DICTS):
         return arguments[0] is not str or is_rebuilt(arguments[1])
-    return decoder_for(target) not in (as_is, *_JSON_DECODERS)
+    return decoder_for(target) not in _JSON_DECODERS
 
 
 def _unwrapped(target: Any, bindings: Bindings) -> Any:
-    """The type below aliases, wrappers and type variables."""
+    """The type below wrappers and type variables."""
     while True:
         if isinstance(target, TypeVar):
-            bound = target.__bound__ or (Union[target.__constraints__] if target.__constraints__ else Any)
-            target = bindings.get(target, bound)
+            target = bindings[target] if target in bindings else objects.bound_of(target)
         elif hasattr(target, "__supertype__"):  # NewType
             target = target.__supertype__
-        elif type(target).__name__ == "TypeAliasType":  # `type X = ...`, Python 3.12
-            target = target.__value__
         elif hasattr(target, "__metadata__"):  # Annotated
             target = target.__origin__
         elif getattr(get_origin(target), "_name", None) in _WRAPPERS:
             target = get_args(target)[0]
         else:
-            return target
+            return type(None) if target is None else target
 
 
-@lru_cache(maxsize=2048)
-def _class_decoder(kind: type[Any]) -> Decoder:
+def _alias(target: Any, bindings: Bindings) -> Decoder | None:
+    """The decoder of `type X = ...` (Python 3.12), worked out when it is used, for X may contain itself."""
+    if type(target).__name__ != "TypeAliasType":
+        return None
+    resolve = functools.cache(lambda: decoder_for(target.__value__, bindings))
+    return lambda value, fit: resolve()(value, fit)
+
+
+@functools.lru_cache(maxsize=2048)
+def _class_decoder(kind: Any) -> Decoder:
     if kind in _SCALARS:
         return _SCALARS[kind]
     read = value_from(kind)
@@ -104,24 +96,24 @@ def _class_decoder(kind: type[Any]) -> Decoder:
         return _text(kind, read)
     if issubclass(kind, enum.Enum):
         return _enum(kind)
-    by_members = objects.reader_of(kind, decoder_for)
+    if issubclass(kind, types.SimpleNamespace):
+        return lambda value, fit: value if isinstance(value, kind) else kind(**_dict(value, fit))
+    return _generic(kind, (), _NO_BINDINGS)
+
+
+def _generic(kind: type[Any], arguments: tuple[Any, ...], bindings: Bindings) -> Decoder:
+    """The decoder of a collection or of a class with members, type arguments or not."""
+    own = {**bindings, **objects.bindings_of(kind, arguments, bindings)}
+    decoder_of = functools.partial(decoder_for, bindings=own)
+    by_members = objects.reader_of(kind, decoder_of)
     if by_members is not None:
         return by_members
-    container = _container(kind, (), _NO_BINDINGS)
+    container = _container(kind, arguments, own)
     if container is not None:
         return container
     if issubclass(kind, (str, int, float)):
         return _subclass(kind)
-    return objects.plain_reader_of(kind, decoder_for) or as_is
-
-
-def _generic(origin: type[Any], arguments: tuple[Any, ...], bindings: Bindings) -> Decoder:
-    container = _container(origin, arguments, bindings)
-    if container is not None:
-        return container
-    own = {**bindings, **objects.bindings_of(origin, arguments, bindings)}
-    bound = lambda target: decoder_for(target, own)  # noqa: E731
-    return objects.reader_of(origin, bound) or objects.plain_reader_of(origin, bound) or as_is
+    return objects.plain_reader_of(kind, decoder_of) or as_is
 
 
 # ---- JSON's own types
@@ -194,6 +186,7 @@ _SCALARS: dict[type[Any], Decoder] = {
     list: _list,
     dict: _dict,
     object: as_is,
+    inspect.Parameter.empty: as_is,
 }
 _JSON_DECODERS = frozenset(_SCALARS.values())
 
@@ -207,14 +200,14 @@ def _subclass(kind: type[Any]) -> Decoder:
 
 
 def _text(kind: type[Any], read: Callable[[str], Any]) -> Decoder:
-    any_text_fits = kind.__name__.endswith("Path") or kind in (bytes, bytearray, memoryview)
+    any_text_fits = issubclass(kind, (PurePath, bytes, bytearray, memoryview))
 
     def decode(value: Any, fit: Fit) -> Any:
         if isinstance(value, kind):
             return value
         if any_text_fits and fit is not Fit.LOOSE:
             raise expected(type_name(kind), value)  # so that `bytes | str` reads text as str
-        if isinstance(value, (int, float)) and kind.__name__ == "Decimal" and not isinstance(value, bool):
+        if type(value) in (int, float) and issubclass(kind, Decimal):
             value = str(value)  # another SDK's number
         if not isinstance(value, str):
             raise expected(f"{type_name(kind)} as text", value)
@@ -227,9 +220,9 @@ def _text(kind: type[Any], read: Callable[[str], Any]) -> Decoder:
 
 
 def _enum(kind: type[enum.Enum]) -> Decoder:
-    members = {encode(member.value): member for member in kind}
+    members = {encode(member.value): member for member in kind if is_serialisable(member.value)}
 
-    def decode(value: Any, fit: Fit) -> Any:
+    def decode(value: Any, _: Fit) -> Any:
         if isinstance(value, kind):
             return value
         try:
@@ -243,7 +236,7 @@ def _enum(kind: type[enum.Enum]) -> Decoder:
 def _literal(target: Any) -> Decoder:
     choices = get_args(target)
 
-    def decode(value: Any, fit: Fit) -> Any:
+    def decode(value: Any, _: Fit) -> Any:
         for choice in choices:
             wire = choice.value if isinstance(choice, enum.Enum) else choice
             if value is choice or (type(value) is type(wire) and value == wire):
@@ -307,7 +300,7 @@ def _container(kind: type[Any], arguments: tuple[Any, ...], bindings: Bindings) 
     members = [each if each is Ellipsis else decoder_for(each, bindings) for each in arguments]
     if issubclass(kind, tuple):
         return _tuple(kind, arguments, members)
-    if issubclass(kind, (list, set, frozenset, collections.deque)):
+    if issubclass(kind, (list, set, frozenset, collections.deque, collections.UserList)):
         return _items(kind, typing.cast("Decoder", members[0]) if members else as_is)
     if issubclass(kind, (dict, collections.UserDict)):
         if issubclass(kind, collections.Counter) and members:
@@ -386,7 +379,7 @@ def _key_reader(target: Any, bindings: Bindings) -> Decoder:
     if not choices:
         return decoder_for(kind, bindings)
 
-    def decode(key: Any, fit: Fit) -> Any:
+    def decode(key: Any, _: Fit) -> Any:
         if key in choices:
             return choices[key]
         raise Misfit(f"expected a key out of {', '.join(map(repr, choices))}, got {key!r}")

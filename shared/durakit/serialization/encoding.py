@@ -1,7 +1,7 @@
 """Python value in, JSON text out.
 
-Data that is JSON already goes to the C encoder after a cheap look at its types. Anything else is first rewritten as
-plain data, class by class; `JsonDataConverter` documents the forms.
+Data that is JSON already goes to the C encoder after a cheap look at its types. Anything else is first
+rewritten as plain data, class by class; `JsonDataConverter` documents the forms.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from durakit.serialization.problems import Misfit, SerializationError, attribute
 from durakit.serialization.text_forms import text_of
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_CONTAINERS = frozenset({list, tuple, dict, AttributeDict})
-_PLAIN = _SCALARS | _CONTAINERS
-_TEXT_KEYS = frozenset({str})
 
 Ancestors = set[int]
 """ids of the objects that contain the one being written; meeting one again is a cycle."""
@@ -32,7 +29,7 @@ _to_text = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
 def encode(value: Any) -> str:
-    """The value as one JSON text; raises SerializationError naming the place and type of what cannot travel."""
+    """The value as one JSON text. SerializationError names the place and type of what cannot travel."""
     try:
         if _is_plain(value):
             return _to_text(value)
@@ -44,28 +41,36 @@ def encode(value: Any) -> str:
         raise SerializationError(f"{misfit.path}: {misfit.problem}", misfit.path) from misfit.__cause__
     except RecursionError:
         raise SerializationError("$: nested too deeply for JSON; flatten the value") from None
+    except ValueError as error:  # an int of thousands of digits
+        raise SerializationError(f"$: cannot serialise this value: {error}") from error
+
+
+def is_serialisable(value: Any) -> bool:
+    try:
+        encode(value)
+    except SerializationError:
+        return False
+    return True
 
 
 def _is_plain(value: Any) -> bool:
     """Whether the C encoder's output is what we want: no named tuples, no keys but text, no objects."""
     kind = type(value)
-    if kind in _SCALARS:
-        return True
-    if kind not in _CONTAINERS:
-        return False
     if kind is dict or kind is AttributeDict:
-        if not _TEXT_KEYS.issuperset(map(type, value)):
-            return False
-        value = value.values()
-    kinds = set(map(type, value))
-    if kinds <= _SCALARS:
+        for key, each in value.items():
+            if type(key) is not str or (type(each) not in _SCALARS and not _is_plain(each)):
+                return False
         return True
-    return kinds <= _PLAIN and all(_is_plain(each) for each in value if type(each) in _CONTAINERS)
+    if kind is list or kind is tuple:
+        if _SCALARS.issuperset(map(type, value)):
+            return True
+        return all(type(each) in _SCALARS or _is_plain(each) for each in value)
+    return kind in _SCALARS
 
 
 def plain(value: Any, ancestors: Ancestors) -> Any:
     """The value rewritten with only dict, list, str, int, float, bool and None; raises Misfit."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS and kind is not float:
         return value
     me = id(value)
@@ -89,8 +94,8 @@ def key_text(key: Any) -> str:
     write = text_of(type(key))
     if write is None:
         raise Misfit(
-            f"cannot use {_article(type(key))} as a key; JSON keys are text: use str, numbers, enums, UUIDs or dates, "
-            "or pass a list of pairs"
+            f"cannot use {_article(type(key))} as a key; JSON keys are text: use str, numbers, enums, UUIDs "
+            "or dates as keys, or pass a list of pairs"
         )
     return write(key)
 
@@ -140,7 +145,7 @@ def _object_writer(kind: type[Any]) -> _Writer | None:
 
 
 def _holds_data(kind: type[Any]) -> bool:
-    """Whether an instance's attributes are its whole content; not so for code, streams, errors and results to come."""
+    """Whether the attributes are the whole content; not so for code, streams, errors and coming results."""
     refused = (type, BaseException, Awaitable, Iterator, io.IOBase, types.ModuleType, *_CODE)
     return not issubclass(kind, refused) and (slots_of(kind) != [] or kind.__dictoffset__ != 0)
 

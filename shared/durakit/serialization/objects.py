@@ -1,4 +1,4 @@
-"""Classes with members, rebuilt from a JSON object: named tuples, typed dicts, pydantic, dataclasses, plain classes.
+"""Classes with members, rebuilt from a JSON object.
 
 A reader works out its class at the first use, not before: classes may refer to themselves and to later ones.
 """
@@ -6,23 +6,21 @@ A reader works out its class at the first use, not before: classes may refer to 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
+import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from durakit.serialization.encoding import slots_of
+from durakit.serialization.fit import Decoder, Fit
 from durakit.serialization.problems import Misfit, attribute_step, expected, keys_of
 
-if TYPE_CHECKING:
-    from durakit.serialization.decoding import Decoder, Fit
-
-DecoderFor = Callable[[Any], "Decoder"]
-_EXACT, _KNOWN = 0, 1
-"""Values of decoding.Fit."""
+DecoderFor = Callable[[Any], Decoder]
 
 
 def reader_of(kind: type[Any], decoder_for: DecoderFor) -> Decoder | None:
@@ -31,20 +29,20 @@ def reader_of(kind: type[Any], decoder_for: DecoderFor) -> Decoder | None:
         return _by_hook(kind)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return NamedTupleReader(kind, decoder_for)
-    if typing.is_typeddict(kind):
+    if hasattr(kind, "__required_keys__"):
         return TypedDictReader(kind, decoder_for)
     if callable(getattr(kind, "model_validate", None)):
         return _by_pydantic(kind, kind.model_validate_json, kind.model_validate)
     if hasattr(kind, "__pydantic_validator__"):
         validator = kind.__pydantic_validator__
         return _by_pydantic(kind, validator.validate_json, validator.validate_python)
-    if dataclasses.is_dataclass(kind) and kind.__dataclass_params__.init:
+    if dataclasses.is_dataclass(kind) and typing.cast("Any", kind).__dataclass_params__.init:
         return DataclassReader(kind, decoder_for)
     return None
 
 
 def plain_reader_of(kind: type[Any], decoder_for: DecoderFor) -> Decoder | None:
-    """The reader of an ordinary class; None for classes that cannot be rebuilt (built-in, abstract, errors)."""
+    """The reader of an ordinary class; None for those that cannot be rebuilt (built-in, abstract, errors)."""
     unfit = (
         inspect.isabstract(kind)
         or getattr(kind, "_is_protocol", False)
@@ -57,14 +55,32 @@ def plain_reader_of(kind: type[Any], decoder_for: DecoderFor) -> Decoder | None:
 
 def bindings_of(kind: type[Any], arguments: tuple[Any, ...], outer: Mapping[Any, Any]) -> dict[Any, Any]:
     """What the type variables of a generic class and of its bases stand for, given its arguments."""
-    bindings = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
-    bindings = {name: outer.get(value, value) for name, value in bindings.items()}
+    own = substituted(dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False)), outer)
+    bindings: dict[Any, Any] = {}
     for base in getattr(kind, "__orig_bases__", ()):
         origin = typing.get_origin(base)
         if isinstance(origin, type) and origin is not typing.Generic:
-            values = tuple(bindings.get(each, each) for each in typing.get_args(base))
-            bindings = {**bindings_of(origin, values, outer), **bindings}
-    return bindings
+            bindings.update(bindings_of(origin, typing.get_args(base), own))
+    return {**bindings, **own}
+
+
+def substituted(bindings: dict[Any, Any], outer: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The bindings with the type variables of `outer` replaced, so that none refers to another."""
+
+    def closed(value: Any) -> Any:
+        if isinstance(value, typing.TypeVar):
+            return outer[value] if value in outer else bound_of(value)
+        variables = () if isinstance(value, type) else getattr(value, "__parameters__", ())
+        return value[tuple(closed(each) for each in variables)] if variables else value
+
+    return {name: closed(value) for name, value in bindings.items()}
+
+
+def bound_of(variable: typing.TypeVar) -> Any:
+    """What an unbound type variable says about its values."""
+    if variable.__constraints__:
+        return functools.reduce(operator.or_, variable.__constraints__)
+    return variable.__bound__ or Any
 
 
 class _Reader:
@@ -92,7 +108,7 @@ class _Reader:
         hint = self.hints.get(name, Any)
         if isinstance(hint, _Unresolved):
             raise Misfit(
-                f"the annotation {hint.text!r} of {self.kind.__name__}.{name} cannot be resolved ({hint.error}); "
+                f"the annotation {hint.text!r} of {self.kind.__name__}.{name} means nothing ({hint.error}); "
                 "import or define it at module level, not only for type checkers"
             )
         return hint
@@ -111,12 +127,12 @@ class _Reader:
 
     def check_keys(self, value: dict[str, Any], names: frozenset[str], fit: Fit) -> None:
         """In a union the member wins whose keys these are; see Fit."""
-        if (fit == _EXACT and value.keys() != names) or (fit == _KNOWN and not value.keys() <= names):
+        if (fit is Fit.EXACT and value.keys() != names) or (fit is Fit.KNOWN and not value.keys() <= names):
             raise expected(self.kind.__name__, value)
 
 
 class DataclassReader(_Reader):
-    """Builds a dataclass through its constructor; fields it does not take (`init=False`) are set afterwards."""
+    """Builds a dataclass by its constructor; fields that are `init=False` are set afterwards."""
 
     @cached_property
     def _fields(self) -> tuple[dataclasses.Field[Any], ...]:
@@ -152,7 +168,7 @@ class DataclassReader(_Reader):
 
 
 class NamedTupleReader(_Reader):
-    """Builds a named tuple from an object by field names, or from a list by position as `durabletask` writes it."""
+    """Builds a named tuple from an object by names, or from a list by position as `durabletask` writes it."""
 
     def __call__(self, value: Any, fit: Fit) -> Any:
         kind: Any = self.kind
@@ -185,7 +201,7 @@ class TypedDictReader(_Reader):
         missing = sorted(name for name in kind.__required_keys__ if name not in value)
         if missing:
             raise self.missing(missing, value)
-        if fit < 2 and not value.keys() <= self.hints.keys():
+        if fit < Fit.LOOSE and not value.keys() <= self.hints.keys():
             raise expected(kind.__name__, value)
         return {
             name: self.member(name, each, fit) if name in self.hints else each for name, each in value.items()
@@ -195,13 +211,14 @@ class TypedDictReader(_Reader):
 class PlainClassReader(_Reader):
     """Rebuilds an ordinary class.
 
-    1. If every required parameter of `__init__` is among the keys (`owner`, or as attribute `_owner`), `__init__` is
-       called with them, annotated parameters by their type. Attributes that it sets by itself are then put back to
-       the value in the data; other keys are ignored.
-    2. If a required parameter is missing that `__init__` keeps under its own name, the data is incomplete: an error.
-    3. Otherwise the class derives its attributes, and they are restored as they were, without `__init__`.
+    1. If every required parameter of `__init__` is among the keys (`owner`, or as attribute `_owner`), it is
+       called with them, annotated parameters by their type. The other keys become attributes, except where
+       the class has a method or property of that name.
+    2. If a required parameter is missing that `__init__` keeps under its own name, the data is incomplete: an
+       error. (`__init__` is not run for that; its code names the attributes it sets.)
+    3. Otherwise the class derives its attributes: they are restored as they were, without `__init__`.
 
-    So `__init__` should accept what its attributes hold; where it does not, give the class `to_json`/`from_json`.
+    So `__init__` should accept what its attributes hold; where it does not, add `to_json` and `from_json`.
     """
 
     @cached_property
@@ -212,8 +229,12 @@ class PlainClassReader(_Reader):
             return []
 
     @cached_property
+    def _slots(self) -> frozenset[str]:
+        return frozenset(slots_of(self.kind))
+
+    @cached_property
     def hints(self) -> dict[str, Any]:
-        init = self.kind.__init__
+        init: Any = self.kind.__init__
         own = _hints_of(init, self.kind) if isinstance(init, types.FunctionType) else {}
         return {**_hints_of(self.kind, self.kind), **own}
 
@@ -222,7 +243,7 @@ class PlainClassReader(_Reader):
             return value
         value = self.require_object(value)
         sources = {each.name: self._source(each.name, value) for each in self._parameters if _is_named(each)}
-        if fit < 2 and not value.keys() <= {*sources, *self.hints}:
+        if fit < Fit.LOOSE and not value.keys() <= {*sources, *self.hints}:
             raise expected(self.kind.__name__, value)
         required = {each.name for each in self._parameters if _is_named(each) and each.default is each.empty}
         missing = [name for name in sources if name in required and sources[name] is None]
@@ -248,31 +269,32 @@ class PlainClassReader(_Reader):
             else:
                 named[parameter.name] = argument
         instance = _constructed(self.kind, tuple(positional), named)
-        known = {*getattr(instance, "__dict__", ()), *slots_of(self.kind)}
-        self._set(
-            instance, {name: each for name, each in rest.items() if name in known and name not in named}, fit
-        )
+        self._set(instance, {name: each for name, each in rest.items() if name not in named}, fit)
         return instance
 
     def _restored(self, value: dict[str, Any], fit: Fit) -> Any:
         try:
             instance = object.__new__(self.kind)
         except TypeError as error:
+            advice = "give the class to_json() and from_json()"
             raise Misfit(
-                f"cannot rebuild {self.kind.__name__} ({error}); give it to_json() and from_json()"
+                f"cannot rebuild {self.kind.__name__} without __init__ ({error}); {advice}"
             ) from error
         self._set(instance, value, fit)
         return instance
 
     def _set(self, instance: Any, members: dict[str, Any], fit: Fit) -> None:
         for name, each in members.items():
-            if name.startswith("__") and name.endswith("__"):
-                continue  # payloads are data: never the class or the namespace of an object
-            decoded = self.member(name, each, fit)
-            try:
-                object.__setattr__(instance, name, decoded)
-            except (AttributeError, TypeError) as error:
-                raise Misfit(f"cannot set {self.kind.__name__}.{name}: {error}") from error
+            if self._is_attribute(name):
+                object.__setattr__(instance, name, self.member(name, each, fit))
+
+    def _is_attribute(self, name: str) -> bool:
+        """Whether data may set it: never special names, methods or properties, whatever the payload says."""
+        if name in self._slots:
+            return True
+        of_class = inspect.getattr_static(self.kind, name, None)
+        special = name.startswith("__") and name.endswith("__")
+        return self.kind.__dictoffset__ != 0 and not special and not hasattr(of_class, "__get__")
 
     def _spellings(self, name: str) -> tuple[str, str, str]:
         """How __init__ may keep a parameter: public, protected, private."""
@@ -282,7 +304,7 @@ class PlainClassReader(_Reader):
         return next((each for each in self._spellings(name) if each in value), None)
 
     def _keeps(self, name: str) -> bool:
-        code = getattr(self.kind.__init__, "__code__", None)
+        code = getattr(inspect.getattr_static(self.kind, "__init__"), "__code__", None)
         return code is not None and not {*self._spellings(name)}.isdisjoint(code.co_names)
 
 
@@ -301,7 +323,7 @@ def _by_hook(kind: Any) -> Decoder:
 def _by_pydantic(
     kind: type[Any], validate_json: Callable[[str], Any], validate: Callable[[Any], Any]
 ) -> Decoder:
-    """Validation in JSON mode, so that strict models accept texts for dates; values that are no JSON as they are."""
+    """Validates in JSON mode, so that strict models accept text for dates; what is no JSON, as it is."""
 
     def decode(value: Any, _: Fit) -> Any:
         if isinstance(value, kind):

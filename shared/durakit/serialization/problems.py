@@ -22,7 +22,7 @@ class SerializationError(TypeError):
 
 
 class DeserializationError(ValueError):
-    """A payload is not JSON, or does not fit the type it is read as. `path` says where, from `$`, the payload."""
+    """A payload is not JSON, or does not fit its type. `path` says where, from `$`, the whole payload."""
 
     def __init__(self, message: str, path: str = "$") -> None:
         super().__init__(message)
@@ -41,6 +41,9 @@ class Misfit(Exception):
         """The same problem, seen from one level up: `step` is `.name` or `[index]`."""
         self.path = "$" + step + self.path[1:]
         return self
+
+
+SerializationError.__module__ = DeserializationError.__module__ = "durakit.serialization"
 
 
 def expected(what: str, got: Any) -> Misfit:
