@@ -127,8 +127,7 @@ class GroupCommit:
     def _written(self, group: Group, done: asyncio.Future[None], error: StoreError | None) -> None:
         self._writing = None
         self._finish(group, done, error)
-        if not self._engine.is_idle:
-            self._flush()
+        self._flush()
 
     def _finish(self, group: Group, done: asyncio.Future[None] | None, error: StoreError | None) -> None:
         if error is None:
