@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import goals, machine, report
+from benchmarks.measurements import Watch, unwatched
 from benchmarks.plan import UnknownSelection, full_plan, quick_plan, select
 from benchmarks.processes import REPOSITORY
+from benchmarks.profiling import Profiler, ProfilerMissing
 from benchmarks.rounds import run_rounds
 from benchmarks.variants import VARIANTS
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.measurements import Measurement
     from benchmarks.variants.base import Variant
 
+PROFILES = REPOSITORY / ".durakit" / "profiles"
 DEFAULT_DATA = REPOSITORY / ".durakit" / "benchmarks"
 
 
@@ -42,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        run = measure(variants, measurements, options.rounds or (1 if options.quick else 3), options.data)
+        watch = Profiler(options.profile, PROFILES).watch if options.profile else unwatched
+        rounds = options.rounds or (1 if options.quick or options.profile else 3)
+        run = measure(variants, measurements, rounds, options.data, watch)
+    except ProfilerMissing as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Interrupted; all processes are ended.", file=sys.stderr)
         return 1
@@ -67,6 +75,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all records there")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the report there as well")
     parser.add_argument("--render", type=Path, metavar="JSON", help="only print the report of an earlier run")
+    parser.add_argument(
+        "--profile", type=names, metavar="ROLES", help="sample scheduler,worker,client with py-spy; one round"
+    )
     parser.add_argument("--list", action="store_true", help="only say which variants and workloads there are")
     parser.add_argument(
         "--data",
@@ -109,12 +120,14 @@ def show_choices(plan: Sequence[Measurement]) -> None:
         print(f"workload  {measurement.name:16} {units}")
 
 
-def measure(variants: list[Variant], measurements: list[Measurement], rounds: int, data: Path) -> report.Run:
+def measure(
+    variants: list[Variant], measurements: list[Measurement], rounds: int, data: Path, watch: Watch
+) -> report.Run:
     """Runs all rounds, telling progress on stderr; data is written below `data` and removed."""
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=data) as place:
         facts = machine.facts(Path(place))
-        records = run_rounds(variants, measurements, rounds, Path(place), tell)
+        records = run_rounds(variants, measurements, rounds, Path(place), tell, watch)
     lines = [
         report.Line(measurement.name, figure, measurement.item)
         for measurement in measurements

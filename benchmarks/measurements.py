@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,14 @@ class Taken:
     cpu_ms_per_item: dict[str, float] = field(default_factory=dict)
 
 
+Watch = Callable[["Deployment", str], contextlib.AbstractContextManager[None]]
+
+
+def unwatched(deployment: Deployment, label: str) -> contextlib.AbstractContextManager[None]:
+    """The `Watch` that does nothing."""
+    return contextlib.nullcontext()
+
+
 class Measurement(ABC):
     """Something to measure; `family` and `size` select it on the command line as `family:size`."""
 
@@ -40,8 +50,8 @@ class Measurement(ABC):
         return self.family if self.size is None else f"{self.family}({self.size})"
 
     @abstractmethod
-    def take(self, variant: Variant, place: Path) -> Taken:
-        """Measures once, with `place` as an empty folder for data."""
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
+        """Measures once, with `place` as an empty folder for data; `watch` lasts while the work is done."""
 
 
 def warm_up(deployment: Deployment) -> None:
@@ -73,13 +83,14 @@ class ClientMeasurement(Measurement):
         self._items = items
         self._request = request
 
-    def take(self, variant: Variant, place: Path) -> Taken:
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
         """Runs the request, with the CPU time of all processes read before and after."""
         with variant.deploy(place) as deployment:
             warm_up(deployment)
-            before = deployment.cpu_seconds()
-            reply = deployment.request(self._request)
-            after = deployment.cpu_seconds()
+            with watch(deployment, f"{self.name} {variant.key}"):
+                before = deployment.cpu_seconds()
+                reply = deployment.request(self._request)
+                after = deployment.cpu_seconds()
         cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
         return Taken({figure.name: self._value(figure, reply) for figure in self.figures}, cpu)
 
@@ -107,7 +118,7 @@ class Idle(Measurement):
         """`seconds` is how long CPU time is watched."""
         self._seconds = seconds
 
-    def take(self, variant: Variant, place: Path) -> Taken:
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
         """Waits first until what the warm-up left to do is over."""
         with variant.deploy(place) as deployment:
             warm_up(deployment)
@@ -132,6 +143,6 @@ class ColdStart(Measurement):
         Figure("worker to first result", "ms", higher_is_better=False, digits=0),
     )
 
-    def take(self, variant: Variant, place: Path) -> Taken:
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
         """Leaves the order of starting to the variant."""
         return Taken(variant.cold_start(place))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import Record
+from benchmarks.measurements import Watch, unwatched
 from benchmarks.processes import ChildEnded, ChildSilent
 from benchmarks.variants.base import Variant, WorkloadFailed
 
@@ -25,6 +26,7 @@ def run_rounds(
     rounds: int,
     data: Path,
     report: Report,
+    watch: Watch = unwatched,
 ) -> list[Record]:
     """All records; `report` is called with each and the seconds it took.
 
@@ -40,7 +42,7 @@ def run_rounds(
                 if pair in hanging:
                     continue
                 began = time.perf_counter()
-                record = run_once(variant, measurement, number, data)
+                record = run_once(variant, measurement, number, data, watch)
                 if record.status == "timeout":
                     hanging.add(pair)
                 records.append(record)
@@ -54,7 +56,7 @@ def rotated(variants: Sequence[Variant], by: int) -> list[Variant]:
     return [*variants[shift:], *variants[:shift]]
 
 
-def run_once(variant: Variant, measurement: Measurement, number: int, data: Path) -> Record:
+def run_once(variant: Variant, measurement: Measurement, number: int, data: Path, watch: Watch) -> Record:
     """One measurement of one variant; what goes wrong with it becomes the record's status and note."""
 
     def record(status: str, note: str) -> Record:
@@ -65,7 +67,7 @@ def run_once(variant: Variant, measurement: Measurement, number: int, data: Path
         return record("missing", missing)
     place = Path(tempfile.mkdtemp(prefix=f"{variant.key}-", dir=data))
     try:
-        taken = measurement.take(variant, place)
+        taken = measurement.take(variant, place, watch)
     except ChildSilent as error:
         return record("timeout", str(error))
     except WorkloadFailed as error:
