@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from durakit.errors import DurakitError
+
 _LONGEST_EXCERPT = 60
 """Characters of a value shown in an error."""
 
 
-class SerializationError(TypeError):
+class SerializationError(DurakitError, TypeError):
     """A value cannot become JSON. `path` says where in the value, from `$`, the value itself."""
 
     def __init__(self, message: str, path: str = "$") -> None:
@@ -21,7 +23,7 @@ class SerializationError(TypeError):
         self.path = path
 
 
-class DeserializationError(ValueError):
+class DeserializationError(DurakitError, ValueError):
     """A payload is not JSON, or does not fit its type. `path` says where, from `$`, the whole payload."""
 
     def __init__(self, message: str, path: str = "$") -> None:
