@@ -13,10 +13,11 @@ from durakit.scheduler.refusal import invalid
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes of UTF-8 and characters; None means unlimited."""
+    """Sizes in bytes of UTF-8, characters and events; None means unlimited."""
 
     payload_bytes: int | None
     instance_id_characters: int | None
+    history_events: int | None = None
 
     def check_instance_id(self, instance_id: str) -> None:
         """Raise `Refusal` unless `instance_id` may name an orchestration."""
@@ -33,6 +34,16 @@ class Limits:
                 f"The instance id is {len(instance_id)} characters long; at most {limit} are allowed. "
                 f"Pass a shorter instance_id."
             )
+
+    def excess_of_history(self, events: int) -> str | None:
+        """Return a sentence when a history of that many events is too long, else None."""
+        limit = self.history_events
+        if limit is None or events <= limit:
+            return None
+        return (
+            f"The history would grow to {events:,} events; at most {limit:,} are allowed. Use "
+            f"continue_as_new or sub-orchestrations to keep histories short."
+        )
 
     def excess(self, what: str, payload: str | None) -> str | None:
         """Return a sentence when `payload` is over the limit, else None."""

@@ -1,7 +1,7 @@
-"""The front desk: one short method per RPC, all alike.
+"""The scheduler's gRPC face: which hub, who may, and answering only what is on disk.
 
-Each reads the task hub from the metadata, hands the request to hub or query, waits until what it did or
-saw is on disk, and answers. It knows gRPC and no rules; refusals are mapped to status codes in one place.
+What a request means is in `requests`; here it is read from the network and answered, refusals become
+status codes, and the calls that wait or stream live. Nothing here knows a rule.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
-from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from durakit.scheduler import queries
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
 from durakit.scheduler.machine.instance import Instance
-from durakit.scheduler.refusal import Refusal, no_such_instance
+from durakit.scheduler.refusal import Refusal
+from durakit.scheduler.requests import Request, Requests
 from durakit.scheduler.states import response_for
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
@@ -33,13 +32,10 @@ from durakit.wire.methods import METHODS, SERVICE, Method
 logger = logging.getLogger(__name__)
 
 DEFAULT_HUB = "default"
-HISTORY_CHUNK_BYTES = 256 * 1024
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Unary = Callable[[Any, TaskHub], Message]
 
 _SESSIONS_KEY = "durakit-sessions"
-_COMPLETED = pb.CompleteTaskResponse()
 
 
 class Service:
@@ -55,26 +51,7 @@ class Service:
         self._token = token
         self._streams: dict[WorkerStream, TaskHub] = {}
         self._stopping = False
-        self._unary: dict[str, Unary] = {
-            "Hello": lambda request, hub: Empty(),
-            "StartInstance": self._start,
-            "GetInstance": self._get,
-            "RaiseEvent": self._raise,
-            "TerminateInstance": self._terminate,
-            "SuspendInstance": self._suspend,
-            "ResumeInstance": self._resume,
-            "RestartInstance": self._restart,
-            "QueryInstances": self._query,
-            "ListInstanceIds": self._list_ids,
-            "PurgeInstances": self._purge,
-            "CompleteActivityTask": self._complete_task,
-            "CompleteOrchestratorTask": self._complete_turn,
-            "AbandonTaskActivityWorkItem": self._abandon_task,
-            "AbandonTaskOrchestratorWorkItem": self._abandon_turn,
-            "SkipGracefulOrchestrationTerminations": self._skip_graceful,
-            # Hubs are made on first use, so there is nothing to do; tools that ask for it may go on.
-            "CreateTaskHub": lambda request, hub: pb.CreateTaskHubResponse(),
-        }
+        self._requests = Requests(engine)
         self._special: dict[str, Callable[[Any, Context], Awaitable[Any]]] = {
             "WaitForInstanceStart": self._wait_for(has_begun),
             "WaitForInstanceCompletion": self._wait_for(has_ended),
@@ -101,13 +78,13 @@ class Service:
             )
         if method.name in self._special:
             behaviour = self._guarded(self._special[method.name])
-        elif method.name in self._unary:
-            behaviour = self._guarded(self._answering(self._unary[method.name]))
+        elif method.name in self._requests.by_method:
+            behaviour = self._guarded(self._answering(self._requests.by_method[method.name]))
         else:
             behaviour = self._guarded(_unimplemented(method.name))
         return grpc.unary_unary_rpc_method_handler(behaviour, method.request.FromString, serialise)
 
-    def _answering(self, work: Unary) -> Callable[[Any, Context], Awaitable[Message]]:
+    def _answering(self, work: Request) -> Callable[[Any, Context], Awaitable[Message]]:
         async def answer(request: Any, context: Context) -> Message:
             response = work(request, self._hub(context))
             pending = self._commits.durable()
@@ -148,47 +125,7 @@ class Service:
     def _hub(self, context: Context) -> TaskHub:
         return self._engine.hub(_metadata(context, "taskhub") or DEFAULT_HUB)
 
-    # --- clients
-
-    def _start(self, request: pb.CreateInstanceRequest, hub: TaskHub) -> Message:
-        return pb.CreateInstanceResponse(instanceId=hub.start(request, self._engine.now()).id)
-
-    def _get(self, request: pb.GetInstanceRequest, hub: TaskHub) -> Message:
-        return response_for(hub.machine.find(request.instanceId), payloads=request.getInputsAndOutputs)
-
-    def _raise(self, request: pb.RaiseEventRequest, hub: TaskHub) -> Message:
-        hub.raise_event(request, self._engine.now())
-        return pb.RaiseEventResponse()
-
-    def _terminate(self, request: pb.TerminateRequest, hub: TaskHub) -> Message:
-        hub.terminate(request, self._engine.now())
-        return pb.TerminateResponse()
-
-    def _suspend(self, request: pb.SuspendRequest, hub: TaskHub) -> Message:
-        hub.suspend(request, self._engine.now())
-        return pb.SuspendResponse()
-
-    def _resume(self, request: pb.ResumeRequest, hub: TaskHub) -> Message:
-        hub.resume(request, self._engine.now())
-        return pb.ResumeResponse()
-
-    def _restart(self, request: pb.RestartInstanceRequest, hub: TaskHub) -> Message:
-        return pb.RestartInstanceResponse(instanceId=hub.restart(request, self._engine.now()).id)
-
-    def _query(self, request: pb.QueryInstancesRequest, hub: TaskHub) -> Message:
-        return queries.query(self._engine, hub, request)
-
-    def _list_ids(self, request: pb.ListInstanceIdsRequest, hub: TaskHub) -> Message:
-        return queries.list_ids(self._engine, hub, request)
-
-    def _purge(self, request: pb.PurgeInstancesRequest, hub: TaskHub) -> Message:
-        return queries.purge(self._engine, hub, request)
-
-    def _skip_graceful(
-        self, request: pb.SkipGracefulOrchestrationTerminationsRequest, hub: TaskHub
-    ) -> Message:
-        refused = hub.skip_graceful(request, self._engine.now())
-        return pb.SkipGracefulOrchestrationTerminationsResponse(unterminatedInstanceIds=refused)
+    # --- waiting and streaming
 
     def _wait_for(
         self, satisfied: Callable[[Instance], bool]
@@ -207,7 +144,7 @@ class Service:
 
             waiter = Waiter(satisfied, resolve, fail)
             if not hub.wait(request.instanceId, waiter):
-                return await self._answering(self._get)(request, context)
+                return await self._answering(self._requests.get)(request, context)
             try:
                 return await reached
             finally:
@@ -220,22 +157,8 @@ class Service:
         pending = self._commits.durable()
         if pending is not None:
             await asyncio.shield(pending)
-        instance = hub.machine.get(request.instanceId)
-        wanted = request.executionId.value
-        if wanted and wanted != instance.execution_id:
-            raise no_such_instance(f"{request.instanceId}, execution {wanted}")
-        chunk: list[bytes] = []
-        size = 0
-        for blob in list(hub.machine.history(instance)):
-            chunk.append(blob)
-            size += len(blob)
-            if size >= HISTORY_CHUNK_BYTES:
-                await context.write(pb.HistoryChunk(events=framing.events_of(b"".join(chunk))))
-                chunk, size = [], 0
-        if chunk:
-            await context.write(pb.HistoryChunk(events=framing.events_of(b"".join(chunk))))
-
-    # --- workers
+        for chunk in self._requests.history_chunks(request, hub):
+            await context.write(chunk)
 
     async def _get_work_items(self, request: pb.GetWorkItemsRequest, context: Context) -> None:
         if self._stopping:
@@ -264,22 +187,6 @@ class Service:
         finally:
             del self._streams[stream]
             hub.close_stream(stream, self._engine.now())
-
-    def _complete_turn(self, request: pb.OrchestratorResponse, hub: TaskHub) -> Message:
-        hub.complete_turn(request, self._engine.now())
-        return _COMPLETED
-
-    def _complete_task(self, request: pb.ActivityResponse, hub: TaskHub) -> Message:
-        hub.complete_task(request, self._engine.now())
-        return _COMPLETED
-
-    def _abandon_turn(self, request: pb.AbandonOrchestrationTaskRequest, hub: TaskHub) -> Message:
-        hub.abandon_turn(request.completionToken, self._engine.now())
-        return pb.AbandonOrchestrationTaskResponse()
-
-    def _abandon_task(self, request: pb.AbandonActivityTaskRequest, hub: TaskHub) -> Message:
-        hub.abandon_task(request.completionToken, self._engine.now())
-        return pb.AbandonActivityTaskResponse()
 
     def ping(self) -> None:
         """Show every worker that its stream is alive (semantics.md 2.3)."""

@@ -36,8 +36,13 @@ def apply(
     return confirmations
 
 
-def objection(machine: Machine, response: pb.OrchestratorResponse) -> pb.TaskFailureDetails | None:
+def objection(
+    machine: Machine, instance: Instance, new_events: int, response: pb.OrchestratorResponse
+) -> pb.TaskFailureDetails | None:
     """Return why the answer cannot be carried out, or None. The instance then fails with it."""
+    too_long = machine.limits.excess_of_history(instance.events + new_events + len(response.actions))
+    if too_long is not None:
+        return _refused("HistoryTooLong", too_long)
     if any(action.HasField("sendEntityMessage") for action in response.actions):
         return _refused("EntitiesNotSupported", "This scheduler does not serve entities yet.")
     excess = _excess(machine.limits, response)

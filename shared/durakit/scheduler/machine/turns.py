@@ -46,7 +46,7 @@ def complete(machine: Machine, turn: Turn, response: pb.OrchestratorResponse, no
         instance.trace = response.orchestrationTraceContext.SerializeToString()
 
     completion = _completion(response)
-    objection = actions.objection(machine, response)
+    objection = actions.objection(machine, instance, len(new_events), response)
     if objection is not None:
         _fail(machine, instance, new_events, objection, now)
         return
