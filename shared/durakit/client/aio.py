@@ -1,0 +1,306 @@
+"""The client for asyncio. What each operation does is in `operations`; here it meets `await`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from durakit._log import logger_for
+from durakit.client import operations
+from durakit.client.health import ConnectionHealth
+from durakit.client.operations import Call, Operation, Pause
+from durakit.client.state import DEFAULT_DATA_CONVERTER
+from durakit.client.sync import refuse_payload_store
+from durakit.grpc_options import GrpcClientResiliencyOptions
+from durakit.wire.connection import AsyncConnection
+from durakit.wire.methods import BY_NAME
+from durakit.wire.status import SchedulerError, named_error
+
+if TYPE_CHECKING:
+    import logging
+    from datetime import datetime, timedelta
+
+    from durakit import history, task
+    from durakit.client.state import (
+        OrchestrationQuery,
+        OrchestrationState,
+        OrchestrationStatus,
+        Page,
+        PurgeInstancesResult,
+    )
+    from durakit.grpc_options import GrpcChannelOptions
+    from durakit.serialization import DataConverter
+    from durakit.wire.channel import AsyncMetadataSource, Metadata
+    from durakit.wire.messages import orchestration_pb2 as pb
+
+T = TypeVar("T")
+TInput = TypeVar("TInput")
+
+
+class AsyncTaskHubGrpcClient:
+    """`TaskHubGrpcClient` with `await`: the same methods, arguments, results and errors.
+
+    Belongs to the event loop in which it makes its first call. Use it with `async with`, or await `close()`.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_address: str | None = None,
+        metadata: list[tuple[str, str]] | None = None,
+        log_handler: logging.Handler | None = None,
+        log_formatter: logging.Formatter | None = None,
+        logger: logging.Logger | None = None,
+        channel: grpc.aio.Channel | None = None,
+        secure_channel: bool = False,
+        interceptors: Sequence[Any] | None = None,
+        channel_options: GrpcChannelOptions | None = None,
+        resiliency_options: GrpcClientResiliencyOptions | None = None,
+        default_version: str | None = None,
+        payload_store: None = None,
+        data_converter: DataConverter | None = None,
+        emit_trace_spans: bool = True,
+    ) -> None:
+        refuse_payload_store(payload_store)
+        self._logger = logger_for("client", logger, log_handler, log_formatter)
+        self._connection = AsyncConnection(
+            host_address,
+            self._metadata_source(tuple(metadata or ())),
+            channel=channel,
+            secure=secure_channel,
+            options=channel_options.to_grpc_options() if channel_options else (),
+            interceptors=interceptors or (),
+        )
+        self._health = ConnectionHealth(resiliency_options or GrpcClientResiliencyOptions())
+        self._default_version = default_version
+        self._converter = data_converter or DEFAULT_DATA_CONVERTER
+        self._emit_trace_spans = emit_trace_spans
+
+    def _metadata_source(self, metadata: Metadata) -> AsyncMetadataSource:
+        """What to send with each call; a subclass adds its headers here."""
+
+        async def source() -> Metadata:
+            return metadata
+
+        return source
+
+    @property
+    def emit_trace_spans(self) -> bool:
+        """Whether this client emits trace spans of its own."""
+        return self._emit_trace_spans
+
+    async def __aenter__(self) -> AsyncTaskHubGrpcClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, unless it was made from a channel of the caller's."""
+        await self._connection.close()
+
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[[task.OrchestrationContext, TInput], Any] | str,
+        *,
+        input: TInput | None = None,
+        instance_id: str | None = None,
+        start_at: datetime | None = None,
+        reuse_id_policy: pb.OrchestrationIdReusePolicy | Collection[OrchestrationStatus] | None = None,
+        tags: dict[str, str] | None = None,
+        version: str | None = None,
+    ) -> str:
+        """Start an orchestration and return its instance id.
+
+        `orchestrator` is the function or its registered name. `instance_id` is made here when absent. The
+        instance waits until `start_at` (naive: UTC). `reuse_id_policy` names the statuses in which an
+        existing instance of that id is replaced; by default `AlreadyExistsError` is raised.
+        """
+        return await self._run(
+            operations.schedule_new_orchestration(
+                orchestrator,
+                input=input,
+                instance_id=instance_id,
+                start_at=start_at,
+                reuse_id_policy=reuse_id_policy,
+                tags=tags,
+                version=self._default_version if version is None else version,
+                converter=self._converter,
+            )
+        )
+
+    async def get_orchestration_state(
+        self, instance_id: str, *, fetch_payloads: bool = True
+    ) -> OrchestrationState | None:
+        """The instance's state now, with input, output and custom status if `fetch_payloads`; None when
+        missing.
+        """
+        return await self._run(
+            operations.get_orchestration_state(
+                instance_id, fetch_payloads=fetch_payloads, converter=self._converter
+            )
+        )
+
+    async def get_orchestration_history(
+        self,
+        instance_id: str,
+        *,
+        execution_id: str | None = None,
+        for_work_item_processing: bool = False,
+    ) -> list[history.HistoryEvent]:
+        """The instance's history, oldest event first. Raises `NotFoundError` when there is no such
+        instance.
+        """
+        return await self._run(
+            operations.get_orchestration_history(
+                instance_id, execution_id=execution_id, for_work_item_processing=for_work_item_processing
+            )
+        )
+
+    async def list_instance_ids(
+        self,
+        runtime_status: list[OrchestrationStatus] | None = None,
+        completed_time_from: datetime | None = None,
+        completed_time_to: datetime | None = None,
+        page_size: int | None = None,
+        continuation_token: str | None = None,
+    ) -> Page[str]:
+        """One page of the ids of ended instances, in the order in which they ended; times from ≤ t < to."""
+        return await self._run(
+            operations.list_instance_ids(
+                runtime_status, completed_time_from, completed_time_to, page_size, continuation_token
+            )
+        )
+
+    async def get_all_orchestration_states(
+        self, orchestration_query: OrchestrationQuery | None = None
+    ) -> list[OrchestrationState]:
+        """The states of all instances that match the query; of all when there is none."""
+        return await self._run(
+            operations.get_all_orchestration_states(orchestration_query, converter=self._converter)
+        )
+
+    async def wait_for_orchestration_start(
+        self, instance_id: str, *, fetch_payloads: bool = False, timeout: float = 60
+    ) -> OrchestrationState | None:
+        """The state once the instance has left PENDING; see `wait_for_orchestration_completion`."""
+        return await self._wait("WaitForInstanceStart", "start", instance_id, fetch_payloads, timeout)
+
+    async def wait_for_orchestration_completion(
+        self, instance_id: str, *, fetch_payloads: bool = True, timeout: float = 60
+    ) -> OrchestrationState | None:
+        """The state once the instance has completed, failed or been terminated; None when it does not exist.
+
+        `timeout` is in seconds; 0 waits without limit. Raises `WaitTimeoutError`, a `TimeoutError`, when it
+        is over. A scheduler that goes away meanwhile is waited for, too.
+        """
+        return await self._wait("WaitForInstanceCompletion", "complete", instance_id, fetch_payloads, timeout)
+
+    async def raise_orchestration_event(
+        self, instance_id: str, event_name: str, *, data: Any | None = None
+    ) -> None:
+        """Send an external event; it is kept until the orchestration waits for `event_name`."""
+        await self._run(
+            operations.raise_orchestration_event(
+                instance_id, event_name, data=data, converter=self._converter
+            )
+        )
+
+    async def terminate_orchestration(
+        self, instance_id: str, *, output: Any | None = None, recursive: bool = True
+    ) -> None:
+        """End the instance with `output` as its result, and with `recursive` its sub-orchestrations too."""
+        await self._run(
+            operations.terminate_orchestration(
+                instance_id, output=output, recursive=recursive, converter=self._converter
+            )
+        )
+
+    async def suspend_orchestration(self, instance_id: str, *, reason: str | None = None) -> None:
+        """Pause the instance; what arrives meanwhile is kept."""
+        await self._run(operations.suspend_orchestration(instance_id, reason))
+
+    async def resume_orchestration(self, instance_id: str, *, reason: str | None = None) -> None:
+        """Let a suspended instance go on."""
+        await self._run(operations.resume_orchestration(instance_id, reason))
+
+    async def rewind_orchestration(self, instance_id: str, *, reason: str | None = None) -> None:
+        """Let a failed instance try again: what failed is run anew, what succeeded is kept."""
+        await self._run(operations.rewind_orchestration(instance_id, reason))
+
+    async def restart_orchestration(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = False
+    ) -> str:
+        """Start an ended instance again with the same input; return the id of the new run."""
+        return await self._run(operations.restart_orchestration(instance_id, restart_with_new_instance_id))
+
+    async def purge_orchestration(self, instance_id: str, recursive: bool = True) -> PurgeInstancesResult:
+        """Delete one ended instance, and with `recursive` its sub-orchestrations too."""
+        return await self._run(operations.purge_orchestration(instance_id, recursive))
+
+    async def purge_orchestrations_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: list[OrchestrationStatus] | None = None,
+        recursive: bool = False,
+        timeout: timedelta | None = None,
+    ) -> PurgeInstancesResult:
+        """Delete the ended instances that match; others are left alone. `timeout` limits the scheduler's
+        work.
+        """
+        return await self._run(
+            operations.purge_orchestrations_by(
+                created_time_from, created_time_to, runtime_status, recursive, timeout
+            )
+        )
+
+    async def _wait(
+        self, method: str, event: str, instance_id: str, fetch_payloads: bool, timeout: float
+    ) -> OrchestrationState | None:
+        return await self._run(
+            operations.wait_for(
+                method,
+                event,
+                instance_id,
+                fetch_payloads=fetch_payloads,
+                timeout_seconds=timeout,
+                has_answered=self._health.has_answered,
+                converter=self._converter,
+            )
+        )
+
+    async def _run(self, operation: Operation[T]) -> T:
+        try:
+            step = next(operation)
+            while True:
+                try:
+                    answer = await self._perform(step)
+                except SchedulerError as error:
+                    step = operation.throw(error)
+                else:
+                    step = operation.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _perform(self, step: Call | Pause) -> Any:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        try:
+            answer = await getattr(self._connection.stub, step.method)(
+                step.request, timeout=step.timeout_seconds
+            )
+            if BY_NAME[step.method].streams:
+                answer = [message async for message in answer]
+        except grpc.RpcError as error:
+            named = named_error(error, method=step.method, address=str(self._connection.address))
+            if self._health.note_error(step.method, named) and await self._connection.replace():
+                self._logger.warning("Opened a new channel to %s: %s", self._connection.address, named)
+            raise named from error
+        self._health.note_answer()
+        return answer

@@ -1,0 +1,234 @@
+"""Which thread runs what: work items in, each run and answered by one thread, and the orderly end of all
+that.
+
+Turns of one instance never run at once, whatever the scheduler sends; activities run side by side up to the
+limits.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+
+from durakit.replay import VersionMismatchReject
+from durakit.runtime import entities
+from durakit.runtime.async_loop import AsyncLoop
+from durakit.runtime.threads import WorkerThreads
+from durakit.wire.messages import orchestration_pb2 as pb
+
+if TYPE_CHECKING:
+    from durakit.runtime.activities import ActivityRunner
+    from durakit.runtime.delivery import Delivery
+    from durakit.runtime.turns import TurnRunner
+
+#: Turns hold a thread while they compute and while the scheduler commits; more threads only fight for the
+#: GIL.
+MAX_TURN_THREADS = 8
+#: Threads that deliver the results of async activities.
+DELIVERY_THREADS = 4
+#: How long an item that this worker must not run is kept back before somebody else may get it.
+REJECTION_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much runs at once."""
+
+    turns: int
+    activities: int
+    activity_threads: int
+
+
+class Dispatcher:
+    """Takes work items and sees to their answers."""
+
+    def __init__(
+        self,
+        turns: TurnRunner,
+        activities: ActivityRunner,
+        delivery: Delivery,
+        limits: Limits,
+        *,
+        worker_description: str,
+        logger: logging.Logger,
+    ) -> None:
+        self._turns = turns
+        self._activities = activities
+        self._delivery = delivery
+        self._worker_description = worker_description
+        self._logger = logger
+        self._gate = InstanceGate()
+        self._draining = False
+        self._closing = threading.Event()
+        self._turn_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
+            "durakit-turns", min(limits.turns, MAX_TURN_THREADS), self._run_turns, logger=logger
+        )
+        self._activity_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
+            "durakit-activities",
+            min(limits.activities, limits.activity_threads),
+            self._run_activity,
+            logger=logger,
+        )
+        self._activity_loop: AsyncLoop[pb.WorkItem] = AsyncLoop(
+            "durakit-async-activities", limits.activities, self._run_async_activity, logger=logger
+        )
+        self._deliveries: WorkerThreads[tuple[pb.ActivityRequest, pb.ActivityResponse]] = WorkerThreads(
+            "durakit-delivery", DELIVERY_THREADS, self._deliver, logger=logger
+        )
+        self._rejections: WorkerThreads[tuple[float, pb.WorkItem]] = WorkerThreads(
+            "durakit-rejections", 1, self._give_back, logger=logger
+        )
+
+    def take(self, item: pb.WorkItem) -> None:
+        """Put an item into the right queue; returns at once."""
+        kind = item.WhichOneof("request")
+        if kind == "healthPing":
+            return
+        if self._draining:
+            self._reject(item)
+        elif kind == "orchestratorRequest" or kind == "entityRequestV2":
+            self._turn_threads.submit(item)
+        elif kind == "activityRequest":
+            if self._activities.is_async(item.activityRequest.name):
+                self._activity_loop.submit(item)
+            else:
+                self._activity_threads.submit(item)
+        else:
+            self._logger.warning("A work item of kind %s cannot be served and is left alone", kind)
+
+    def drain(self, grace_seconds: float) -> bool:
+        """Begin nothing more, abandon what waits, let finish what runs; True when everything has ended in
+        time.
+
+        The stream stays open meanwhile: it is the lease of what runs. Items that still arrive are given back
+        after a pause, so that neither they nor the scheduler spin.
+        """
+        deadline = time.monotonic() + grace_seconds
+        self._draining = True
+        for item in (*self._turn_threads.stop(), *self._activity_threads.stop(), *self._gate.drain()):
+            self._abandon(item)
+        waiting, all_ended = self._activity_loop.stop(grace_seconds)
+        for item in waiting:
+            self._abandon(item)
+        for threads in (self._turn_threads, self._activity_threads):
+            all_ended = threads.join(deadline) and all_ended
+        # Only now: until here results of async activities may have been added.
+        for request, response in self._deliveries.stop():
+            self._delivery.complete_activity(request, response)
+        return self._deliveries.join(deadline) and all_ended
+
+    def close(self) -> None:
+        """Give back what was rejected; to be called when the stream has ended."""
+        self._closing.set()
+        for _, item in self._rejections.stop():
+            self._abandon(item)
+
+    def _run_turns(self, item: pb.WorkItem) -> None:
+        if item.HasField("entityRequestV2"):
+            self._refuse_entity(item)
+            return
+        instance_id = item.orchestratorRequest.instanceId
+        next_item = self._gate.enter(instance_id, item)
+        while next_item is not None:
+            try:
+                self._run_turn(next_item)
+            except Exception:
+                self._logger.exception(
+                    "A turn of %s was given back", instance_id, extra={"instance_id": instance_id}
+                )
+                self._abandon(next_item)
+            next_item = self._gate.leave(instance_id)
+
+    def _run_turn(self, item: pb.WorkItem) -> None:
+        request, token = item.orchestratorRequest, item.completionToken
+        try:
+            outcome = self._turns.execute(request, token)
+        except VersionMismatchReject as rejection:
+            self._logger.info("%s is left to another worker: %s", request.instanceId, rejection)
+            self._reject(item)
+            return
+        except grpc.RpcError as error:
+            self._logger.warning("The history of %s could not be read: %s", request.instanceId, error)
+            self._delivery.abandon_turn(token, request.instanceId)
+            return
+        if self._delivery.complete_turn(outcome.response):
+            self._turns.accepted(outcome)
+        else:
+            self._turns.dropped(outcome)
+
+    def _run_activity(self, item: pb.WorkItem) -> None:
+        request = item.activityRequest
+        self._delivery.complete_activity(request, self._activities.run(request, item.completionToken))
+
+    async def _run_async_activity(self, item: pb.WorkItem) -> None:
+        request = item.activityRequest
+        response = await self._activities.run_async(request, item.completionToken)
+        self._deliveries.submit((request, response))
+
+    def _deliver(self, answer: tuple[pb.ActivityRequest, pb.ActivityResponse]) -> None:
+        self._delivery.complete_activity(*answer)
+
+    def _reject(self, item: pb.WorkItem) -> None:
+        self._rejections.submit((time.monotonic() + REJECTION_PAUSE_SECONDS, item))
+
+    def _give_back(self, rejection: tuple[float, pb.WorkItem]) -> None:
+        due, item = rejection
+        self._closing.wait(max(0.0, due - time.monotonic()))
+        self._abandon(item)
+
+    def _refuse_entity(self, item: pb.WorkItem) -> None:
+        request = item.entityRequestV2
+        result = entities.refuse(request, item.completionToken, self._worker_description)
+        self._delivery.complete_entity(request.instanceId, result)
+
+    def _abandon(self, item: pb.WorkItem) -> None:
+        kind = item.WhichOneof("request")
+        if kind == "orchestratorRequest":
+            self._delivery.abandon_turn(item.completionToken, item.orchestratorRequest.instanceId)
+        elif kind == "activityRequest":
+            self._delivery.abandon_activity(
+                item.completionToken, item.activityRequest.orchestrationInstance.instanceId
+            )
+        elif kind == "entityRequestV2":
+            self._delivery.abandon_entity(item.completionToken, item.entityRequestV2.instanceId)
+
+
+class InstanceGate:
+    """Lets one turn of an instance through at a time; the others wait in line here, not in a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: dict[str, deque[pb.WorkItem]] = {}
+
+    def enter(self, instance_id: str, item: pb.WorkItem) -> pb.WorkItem | None:
+        """The item, if it may run now; None if it has been put in line behind one that runs."""
+        with self._lock:
+            line = self._lines.get(instance_id)
+            if line is not None:
+                line.append(item)
+                return None
+            self._lines[instance_id] = deque()
+            return item
+
+    def leave(self, instance_id: str) -> pb.WorkItem | None:
+        """The next item of the instance, to be run by the caller; None when there is none."""
+        with self._lock:
+            line = self._lines[instance_id]
+            if line:
+                return line.popleft()
+            del self._lines[instance_id]
+            return None
+
+    def drain(self) -> list[pb.WorkItem]:
+        """Take everything out of the lines; what runs goes on."""
+        with self._lock:
+            waiting = [item for line in self._lines.values() for item in line]
+            for line in self._lines.values():
+                line.clear()
+            return waiting

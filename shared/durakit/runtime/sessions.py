@@ -1,0 +1,62 @@
+"""Executions kept alive between the turns of their instances, so that a turn costs what is new (design,
+rule 5).
+
+A session may be used only when the scheduler names the execution and the number of events that this worker
+itself counted. The cache is bounded: the session used longest ago is closed first.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durakit.replay import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One live execution, and what the scheduler must agree on before it may go on."""
+
+    execution: Execution
+    execution_id: str
+    committed_events: int
+
+
+class SessionCache:
+    """Sessions by instance id, at most `size` of them; 0 keeps none. Safe to use from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def take(self, instance_id: str) -> Session | None:
+        """The instance's session, which then belongs to the caller; None when there is none."""
+        with self._lock:
+            return self._sessions.pop(instance_id, None)
+
+    def keep(self, instance_id: str, session: Session) -> None:
+        """Keep a session, newest of all; what it displaces is closed."""
+        displaced = []
+        with self._lock:
+            previous = self._sessions.pop(instance_id, None)
+            if previous is not None:
+                displaced.append(previous)
+            self._sessions[instance_id] = session
+            while len(self._sessions) > self.size:
+                displaced.append(self._sessions.pop(next(iter(self._sessions))))
+        # Outside the lock: closing runs `finally` blocks of user code.
+        for old in displaced:
+            old.execution.close()
+
+    def clear(self) -> None:
+        """Close all sessions."""
+        with self._lock:
+            sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            session.execution.close()

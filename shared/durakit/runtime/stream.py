@@ -1,0 +1,272 @@
+"""The stream of work items: opened, read, and opened again after whatever ends it, until the worker stops.
+
+Every way in which it can end has a name here, and from the name follows what happens next.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from grpc import StatusCode
+
+from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.wire.status import SchedulerError, named_error
+
+if TYPE_CHECKING:
+    from durakit.grpc_options import GrpcWorkerResiliencyOptions
+    from durakit.wire.channel import Metadata
+    from durakit.wire.connection import Connection
+
+#: A stream that lived this long was a good one: the next is opened without delay.
+GOOD_STREAM_SECONDS = 5.0
+#: A scheduler that sends no headers before its first item counts as connected after this time.
+HEADERS_TIMEOUT_SECONDS = 1.0
+
+
+class StreamEnd(Enum):
+    """Why a stream of work items ended."""
+
+    STOPPED = "this worker is stopping"
+    CLOSED = "the scheduler closed the stream"
+    CANCELLED = "the scheduler or a proxy cancelled the stream"
+    UNAVAILABLE = "the scheduler cannot be reached"
+    TIMEOUT = "the scheduler did not answer in time"
+    SILENT = "the scheduler has been silent for too long"
+    DENIED = "the scheduler refused the credentials"
+    UNKNOWN_HUB = "the scheduler does not know the task hub"
+    FAILED = "the scheduler answered with an error"
+
+
+_END_BY_CODE = {
+    StatusCode.OK: StreamEnd.CLOSED,
+    StatusCode.CANCELLED: StreamEnd.CANCELLED,
+    StatusCode.UNAVAILABLE: StreamEnd.UNAVAILABLE,
+    StatusCode.DEADLINE_EXCEEDED: StreamEnd.TIMEOUT,
+    StatusCode.UNAUTHENTICATED: StreamEnd.DENIED,
+    StatusCode.PERMISSION_DENIED: StreamEnd.DENIED,
+    StatusCode.NOT_FOUND: StreamEnd.UNKNOWN_HUB,
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One end of a stream: its kind, the error if there was one, and how long the stream had been open."""
+
+    kind: StreamEnd
+    error: SchedulerError | None = None
+    open_seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the stream had worked, so that its end is no sign of trouble: draining looks like this."""
+        return self.open_seconds >= GOOD_STREAM_SECONDS and self.kind is not StreamEnd.SILENT
+
+
+class Backoff:
+    """Pauses between streams: full jitter, doubling up to a cap (semantics 2.3 rule 3).
+
+    A stream that is closed as soon as it opens counts as a failure too; reopening it at once would be a hot
+    loop.
+    """
+
+    def __init__(
+        self, base_seconds: float, cap_seconds: float, draw: Callable[[], float] = random.random
+    ) -> None:
+        self._base_seconds = base_seconds
+        self._cap_seconds = cap_seconds
+        self._draw = draw
+        self.failures = 0
+
+    def after(self, ended: Ended) -> float:
+        """Seconds to wait before the next stream."""
+        if ended.is_good:
+            self.failures = 0
+            if ended.kind is StreamEnd.CLOSED:
+                return 0.0
+        upper = min(self._cap_seconds, self._base_seconds * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return self._draw() * upper
+
+
+class WorkItemStream:
+    """Reads work items and hands them to `on_item`; `run` returns when `stop` was called.
+
+    `request` makes the opening message and `metadata` its extra headers; `on_open` is told when a stream is
+    open.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Callable[[], pb.GetWorkItemsRequest],
+        on_item: Callable[[pb.WorkItem], None],
+        on_open: Callable[[], None],
+        resiliency: GrpcWorkerResiliencyOptions,
+        *,
+        metadata: Metadata = (),
+        logger: logging.Logger,
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._on_item = on_item
+        self._on_open = on_open
+        self._resiliency = resiliency
+        self._metadata = metadata
+        self._logger = logger
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._call: Any = None
+        self._is_troubled = False
+
+    def run(self) -> None:
+        """Stream after stream, until stopped."""
+        resiliency = self._resiliency
+        backoff = Backoff(resiliency.reconnect_backoff_base_seconds, resiliency.reconnect_backoff_cap_seconds)
+        while not self._stopping.is_set():
+            ended = self._one_stream()
+            if ended.kind is StreamEnd.STOPPED:
+                return
+            pause_seconds = backoff.after(ended)
+            self._report(ended, pause_seconds)
+            threshold = resiliency.channel_recreate_failure_threshold
+            if threshold > 0 and backoff.failures and backoff.failures % threshold == 0:
+                self._connection.replace()
+            self._stopping.wait(pause_seconds)
+
+    def stop(self) -> None:
+        """End the stream and `run`; items already handed out are not touched."""
+        self._stopping.set()
+        with self._lock:
+            if self._call is not None:
+                self._call.cancel()
+
+    def _one_stream(self) -> Ended:
+        opened_at: float | None = None
+        watch: StreamWatch | None = None
+        try:
+            stub = self._connection.stub
+            stub.Hello(Empty(), timeout=self._resiliency.hello_timeout_seconds)
+            with self._lock:
+                if self._stopping.is_set():
+                    return Ended(StreamEnd.STOPPED)
+                self._call = stub.GetWorkItems(self._request(), metadata=self._metadata)
+            opened_at = time.monotonic()
+            watch = StreamWatch(self._call, self._opened, self._resiliency.silent_disconnect_timeout_seconds)
+            self._read(self._call, watch)
+            code, error = StatusCode.OK, None
+        except grpc.RpcError as raw:
+            error = named_error(raw, method="GetWorkItems", address=str(self._connection.address))
+            code = error.code()
+        except Exception:
+            self._logger.exception("A work item could not be taken; the stream is opened anew")
+            code, error = StatusCode.UNKNOWN, None
+        finally:
+            if watch is not None:
+                watch.end()
+            with self._lock:
+                self._call = None
+        if self._stopping.is_set():
+            return Ended(StreamEnd.STOPPED)
+        open_seconds = 0.0 if opened_at is None else time.monotonic() - opened_at
+        if watch is not None and watch.fell_silent:
+            return Ended(StreamEnd.SILENT, error, open_seconds)
+        return Ended(_END_BY_CODE.get(code, StreamEnd.FAILED), error, open_seconds)
+
+    def _read(self, items: Iterable[pb.WorkItem], watch: StreamWatch) -> None:
+        take = self._on_item
+        for item in items:
+            watch.saw(item)
+            take(item)
+
+    def _opened(self) -> None:
+        if self._is_troubled:
+            self._is_troubled = False
+            self._logger.info("Connected to %s again", self._connection.address)
+        self._on_open()
+
+    def _report(self, ended: Ended, pause_seconds: float) -> None:
+        """One line when trouble begins; the attempts that follow are only for those who debug."""
+        if ended.is_good and ended.kind is StreamEnd.CLOSED:
+            self._logger.info("The scheduler closed the stream of work items; opening the next one")
+            return
+        level = logging.DEBUG if self._is_troubled else logging.WARNING
+        self._is_troubled = True
+        self._logger.log(
+            level,
+            "%s. Trying again until it succeeds; next attempt in %.1f s",
+            str(ended.error or f"{ended.kind.value}").rstrip("."),
+            pause_seconds,
+        )
+
+
+class StreamWatch:
+    """A second pair of eyes on one stream: tells when it is open, and cancels it when it has fallen silent.
+
+    Silence counts only after a ping was seen: a scheduler that sends none may be silent for days (semantics
+    2.3).
+    """
+
+    def __init__(self, call: Any, on_open: Callable[[], None], silence_seconds: float) -> None:
+        self._call = call
+        self._on_open = on_open
+        self._silence_seconds = silence_seconds
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._changed = threading.Event()
+        self._ended = False
+        self._pings = False
+        self._last_seen = time.monotonic()
+        self.fell_silent = False
+        threading.Thread(target=self._await_headers, name="durakit-stream-open", daemon=True).start()
+        self._timer = threading.Thread(target=self._watch, name="durakit-stream-watch", daemon=True)
+        self._timer.start()
+
+    def saw(self, item: pb.WorkItem) -> None:
+        """An item has arrived."""
+        self._last_seen = time.monotonic()
+        if not self._is_open:
+            self._open()
+        if not self._pings and item.HasField("healthPing"):
+            self._pings = True
+            self._changed.set()
+
+    def end(self) -> None:
+        """The stream has ended; nothing is told any more."""
+        self._ended = True
+        self._changed.set()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._is_open or self._ended:
+                return
+            self._is_open = True
+        self._on_open()
+
+    def _await_headers(self) -> None:
+        if self._call.initial_metadata() is not None and self._call.is_active():
+            self._open()
+
+    def _watch(self) -> None:
+        if not self._changed.wait(HEADERS_TIMEOUT_SECONDS):
+            self._open()
+        while not self._ended:
+            if not self._pings or self._silence_seconds <= 0:
+                self._changed.wait()
+                self._changed.clear()
+                continue
+            left = self._last_seen + self._silence_seconds - time.monotonic()
+            if left <= 0:
+                self.fell_silent = True
+                self._call.cancel()
+                return
+            self._changed.wait(left)
+            self._changed.clear()

@@ -1,0 +1,118 @@
+"""Threads that take items off one queue: no futures, no hop back, started only when there is need.
+
+A few threads start as soon as nobody is idle. More of them, up to the limit, start only while those that
+run are blocked in their work: short items are done fastest by few threads, long waits need many.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+#: How many threads start without looking whether they help.
+EAGER_THREADS = 8
+#: How often, while items wait, the progress is looked at.
+GROWTH_CHECK_SECONDS = 0.005
+
+
+class WorkerThreads(Generic[T]):
+    """Runs `work(item)` for every submitted item, in up to `limit` daemon threads."""
+
+    def __init__(self, name: str, limit: int, work: Callable[[T], None], *, logger: logging.Logger) -> None:
+        self._name = name
+        self._limit = max(1, limit)
+        self._work = work
+        self._logger = logger
+        self._queue: SimpleQueue[T | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._begun = 0
+        self._grower: threading.Thread | None = None
+        self._stopping = False
+
+    def submit(self, item: T) -> None:
+        """Have the item worked on as soon as a thread is free; after `stop` it is ignored."""
+        self._queue.put(item)
+        if self._idle < self._queue.qsize():
+            self._grow()
+
+    def stop(self) -> list[T]:
+        """Begin nothing more; return the items not begun, in order."""
+        self._stopping = True
+        waiting = self._drain()
+        with self._lock:
+            threads = len(self._threads)
+        for _ in range(threads):
+            self._queue.put(None)
+        return waiting
+
+    def join(self, deadline: float) -> bool:
+        """Wait until what runs has ended, at the latest until `time.monotonic()` is `deadline`; True if it
+        has.
+        """
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _drain(self) -> list[T]:
+        items: list[T] = []
+        try:
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    items.append(item)
+        except Empty:
+            return items
+
+    def _grow(self) -> None:
+        with self._lock:
+            count = len(self._threads)
+            if self._stopping or count >= self._limit:
+                return
+            if count < EAGER_THREADS:
+                self._start_one()
+            elif self._grower is None:
+                self._grower = threading.Thread(target=self._watch, name=f"{self._name}-growth", daemon=True)
+                self._grower.start()
+
+    def _start_one(self) -> None:
+        thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _watch(self) -> None:
+        """Add threads while items wait and those there are hardly begin any; end when nothing waits."""
+        while True:
+            begun = self._begun
+            time.sleep(GROWTH_CHECK_SECONDS)
+            with self._lock:
+                waiting = self._queue.qsize()
+                count = len(self._threads)
+                if self._stopping or not waiting or count >= self._limit:
+                    self._grower = None
+                    return
+                if self._begun - begun < count:
+                    for _ in range(min(waiting, self._limit - count, count)):
+                        self._start_one()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            item = self._queue.get()
+            with self._lock:
+                self._idle -= 1
+                self._begun += 1
+            if item is None:
+                return
+            try:
+                self._work(item)
+            except Exception:
+                self._logger.exception("%s: an item was lost to an unexpected error", self._name)

@@ -1,0 +1,222 @@
+"""One turn of an orchestrator: request in, response out. No transport; a queue of messages or a link may
+use it too.
+
+`run` is the whole turn for a caller that accepts every response at once. A caller for whom delivery can
+fail calls `execute`, delivers, and then says by `accepted` or `dropped` whether the session may live on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from google.protobuf.wrappers_pb2 import Int32Value
+
+from durakit.replay import Execution, VersionMismatchReject
+from durakit.replay.failures import failure_details
+from durakit.runtime.sessions import Session, SessionCache
+from durakit.wire.messages import orchestration_pb2 as pb
+
+if TYPE_CHECKING:
+    from durakit.registry import Registry
+    from durakit.replay import ExecutionOptions
+
+#: Fetches the history of a request that came without it because it is too long for one message.
+HistoryReader = Callable[[pb.OrchestratorRequest], Iterable[pb.HistoryEvent]]
+
+#: A response above this many bytes is sent in parts: gRPC's usual limit is 4 MiB (semantics 2.6 rule 3).
+MAX_RESPONSE_BYTES = 3_900_000
+
+#: Actions that leave a confirmation event in the history.
+_CONFIRMED = frozenset(
+    {"scheduleTask", "createTimer", "createSubOrchestration", "sendEvent", "sendEntityMessage"}
+)
+COMMITTED_EVENTS = "durakit.committedEvents"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutcome:
+    """A response, and the session that may be kept once it was accepted."""
+
+    response: pb.OrchestratorResponse
+    session: Session | None = None
+
+
+class TurnRunner:
+    """Runs turns. Turns of different instances may run at once; those of one instance must not."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        options: ExecutionOptions,
+        *,
+        sessions: SessionCache | None = None,
+        read_history: HistoryReader | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self._registry = registry
+        self._options = options
+        self._sessions = sessions if sessions is not None else SessionCache(0)
+        self._read_history = read_history
+        self._logger = logger or logging.getLogger(__name__)
+
+    def run(self, request: pb.OrchestratorRequest, completion_token: str = "") -> pb.OrchestratorResponse:
+        """The response to a request. Raises `VersionMismatchReject` when this worker must not run it."""
+        outcome = self.execute(request, completion_token)
+        self.accepted(outcome)
+        return outcome.response
+
+    def execute(self, request: pb.OrchestratorRequest, completion_token: str = "") -> TurnOutcome:
+        """Like `run`, but the session is neither kept nor closed yet."""
+        instance_id = request.instanceId
+        session = self._sessions.take(instance_id)
+        past: Iterable[pb.HistoryEvent] = request.pastEvents
+        committed = len(request.pastEvents)
+        if _comes_without_history(request):
+            if session is None or not _agrees(session, request):
+                if session is not None:
+                    session.execution.close()
+                return TurnOutcome(
+                    pb.OrchestratorResponse(
+                        instanceId=instance_id, completionToken=completion_token, requiresHistory=True
+                    )
+                )
+            execution, committed, past = session.execution, session.committed_events, ()
+        else:
+            if session is not None:
+                session.execution.close()
+            execution = Execution(instance_id, self._registry, self._options)
+            if request.requiresHistoryStreaming:
+                past = list(self._stream(request))
+                committed = len(past)
+        return self._advance(execution, request, past, committed, completion_token)
+
+    def accepted(self, outcome: TurnOutcome) -> None:
+        """The scheduler has committed the response: keep the session if there is one."""
+        if outcome.session is not None:
+            self._sessions.keep(outcome.response.instanceId, outcome.session)
+
+    def dropped(self, outcome: TurnOutcome) -> None:
+        """The response was refused or may not have arrived: the session is worth nothing."""
+        if outcome.session is not None:
+            outcome.session.execution.close()
+
+    def _stream(self, request: pb.OrchestratorRequest) -> Iterable[pb.HistoryEvent]:
+        if self._read_history is None:
+            raise RuntimeError(
+                f"The history of {request.instanceId!r} has to be streamed, but no reader was given."
+            )
+        return self._read_history(request)
+
+    def _advance(
+        self,
+        execution: Execution,
+        request: pb.OrchestratorRequest,
+        past: Iterable[pb.HistoryEvent],
+        committed: int,
+        completion_token: str,
+    ) -> TurnOutcome:
+        response = pb.OrchestratorResponse(instanceId=request.instanceId, completionToken=completion_token)
+        keep = False
+        try:
+            if committed and past:
+                execution.replay(past)
+            turn = execution.advance(request.newEvents)
+            response.actions.extend(turn.actions)
+            if turn.custom_status is not None:
+                response.customStatus.value = turn.custom_status
+            keep = self._sessions.size > 0 and not execution.is_finished and not _rewinds(response)
+        except VersionMismatchReject:
+            raise
+        except Exception as error:
+            self._logger.exception(
+                "Turn of %s failed outside of user code; the orchestration is marked failed",
+                request.instanceId,
+                extra={"instance_id": request.instanceId},
+            )
+            response.actions.append(_failed(error))
+        finally:
+            if not keep:
+                execution.close()
+        if not keep:
+            return TurnOutcome(response)
+        return TurnOutcome(response, _session_after(execution, request, response, committed))
+
+
+def split_response(
+    response: pb.OrchestratorResponse, max_bytes: int = MAX_RESPONSE_BYTES
+) -> Iterator[pb.OrchestratorResponse]:
+    """The response in parts of at most `max_bytes` each, as far as single actions allow; mostly it is one
+    part.
+    """
+    if response.ByteSize() <= max_bytes:
+        yield response
+        return
+    parts: list[list[pb.OrchestratorAction]] = [[]]
+    room = max_bytes
+    for action in response.actions:
+        size = action.ByteSize()
+        if size > room and parts[-1]:
+            parts.append([])
+            room = max_bytes
+        parts[-1].append(action)
+        room -= size
+    for index, actions in enumerate(parts):
+        part = pb.OrchestratorResponse(
+            instanceId=response.instanceId,
+            completionToken=response.completionToken,
+            actions=actions,
+            isPartial=index < len(parts) - 1,
+            chunkIndex=Int32Value(value=index),
+            # Only the first part consumes the turn's events.
+            numEventsProcessed=Int32Value(value=0) if index else None,
+        )
+        if response.HasField("customStatus"):
+            part.customStatus.CopyFrom(response.customStatus)
+        yield part
+
+
+def _comes_without_history(request: pb.OrchestratorRequest) -> bool:
+    """Whether the scheduler counts on a session here (semantics 2.7 rules 2 and 3)."""
+    if not request.properties or request.pastEvents:
+        return False
+    include = request.properties.get("IncludeState") or request.properties.get("IncludePastEvents")
+    if include is None or include.bool_value or include.WhichOneof("kind") != "bool_value":
+        return False
+    return not any(event.HasField("executionStarted") for event in request.newEvents)
+
+
+def _agrees(session: Session, request: pb.OrchestratorRequest) -> bool:
+    committed = request.properties.get(COMMITTED_EVENTS)
+    return (
+        committed is not None
+        and committed.number_value == session.committed_events
+        and request.executionId.value == session.execution_id
+    )
+
+
+def _session_after(
+    execution: Execution, request: pb.OrchestratorRequest, response: pb.OrchestratorResponse, committed: int
+) -> Session | None:
+    execution_id = execution.execution_id
+    if execution_id is None:
+        execution.close()
+        return None
+    confirmed = sum(action.WhichOneof("orchestratorActionType") in _CONFIRMED for action in response.actions)
+    # New events, one confirmation per action, and the turn's own orchestratorCompleted (semantics 3.1).
+    return Session(execution, execution_id, committed + len(request.newEvents) + confirmed + 1)
+
+
+def _rewinds(response: pb.OrchestratorResponse) -> bool:
+    return any(action.HasField("rewindOrchestration") for action in response.actions)
+
+
+def _failed(error: Exception) -> pb.OrchestratorAction:
+    return pb.OrchestratorAction(
+        id=-1,
+        completeOrchestration=pb.CompleteOrchestrationAction(
+            orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED, failureDetails=failure_details(error)
+        ),
+    )
