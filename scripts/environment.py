@@ -145,7 +145,8 @@ class Environment:
             self._say("Updating .venv: the requirements changed.")
             return present
         if present is not None:
-            self._say(f"Making .venv again: it was made for {present.python} in {present.root}.")
+            where = f" in {present.root}" if present.root != wanted.root else ""
+            self._say(f"Making .venv again: it was made with {present.python}{where}.")
         elif self._unfinished.exists():
             self._say("Making .venv again: an earlier attempt did not finish.")
         elif self.folder.exists() and self._has_pip():
@@ -259,18 +260,18 @@ def _why_install_failed(done: subprocess.CompletedProcess[str] | None) -> str:
             "There is neither pip nor uv to install with. On Debian and Ubuntu run: apt install python3-venv"
         )
     output = done.stdout.lower()
-    if any(sign in output for sign in OFFLINE_SIGNS):
+    sign = next((sign for sign in OFFLINE_SIGNS if sign in output), None)
+    if sign:
         return (
-            "No package index could be reached, so durakit's requirements were not installed: "
-            f"{_last_line(done)}. Check the network and HTTPS_PROXY, or name a mirror in PIP_INDEX_URL; "
-            "then run this again."
+            f"No package index could be reached ({sign}), so durakit's requirements were not installed. "
+            "Check the network and HTTPS_PROXY, or name a mirror in PIP_INDEX_URL; then run this again."
         )
     return f"Installing durakit's requirements failed: {_last_line(done)}\n{done.stdout.rstrip()}"
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
+    errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines or [f"exit code {done.returncode}"])[-1].rstrip(".")
 
 

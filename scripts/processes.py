@@ -95,6 +95,10 @@ class Crew:
         self._running.add(name)
         threading.Thread(target=self._watch, args=(name, child), daemon=True).start()
 
+    def process_id(self, name: str) -> int:
+        """Return the process id of a child, which is also that of its group."""
+        return self._children[name].pid
+
     def events(self, timeout_seconds: float | None = None) -> Iterator[Event]:
         """Yield what happens, showing each line first; end when the time is over."""
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -136,8 +140,9 @@ class Crew:
         self._events.put(Exit(name, code))
 
     def _read(self, name: str, stream: str, pipe: IO[str]) -> None:
-        for text in pipe:
-            self._events.put(Line(name, stream, text.rstrip("\r\n")))
+        with pipe:
+            for text in pipe:
+                self._events.put(Line(name, stream, text.rstrip("\r\n")))
 
 
 class Prefixes:

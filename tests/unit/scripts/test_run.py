@@ -1,0 +1,107 @@
+"""The parts of run.py that need no processes; tests/e2e/test_run_script.py runs it as a user does."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from pathlib import Path
+
+import pytest
+import run
+from processes import Line
+from run import Refused, Sample, check_ports, child_variables, is_worker_ready, parse, readable
+
+SCRIPTS = Path(run.__file__).parent
+
+
+@pytest.mark.parametrize("script", ["run.py", "test.py"])
+def test_an_old_python_can_read_the_script_and_so_reach_the_sentence_for_it(script: str) -> None:
+    ast.parse((SCRIPTS / script).read_text("utf-8"), feature_version=(3, 6))
+
+
+def test_what_follows_two_dashes_goes_to_the_client() -> None:
+    options = parse(["function_chaining", "--keep", "--", "--output", "x"])
+
+    assert (options.sample.name, options.keep, options.client_arguments) == (
+        "function_chaining",
+        True,
+        ["--output", "x"],
+    )
+
+
+def test_a_sample_may_be_written_with_hyphens() -> None:
+    assert parse(["function-chaining"]).sample.name == "function_chaining"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a sample, or use --list"),
+        (["nothing"], "there is no sample 'nothing'; there are: function_chaining"),
+    ],
+)
+def test_wrong_usage_is_refused_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(arguments)
+
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_list_tells_what_each_sample_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--list"]) == 0
+
+    assert capsys.readouterr().out.startswith("function_chaining  ")
+
+
+def test_a_busy_port_is_refused_with_its_holder_and_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        with pytest.raises(Refused) as caught:
+            check_ports(port, 0)
+
+    assert str(caught.value).startswith(f"Port {port} is in use")
+    assert str(caught.value).endswith("Stop it, or let the system choose a free port: --grpc-port 0")
+
+
+def test_a_hub_has_a_name_that_azure_accepts_too() -> None:
+    assert Sample(Path("samples/function_chaining")).hub == "function-chaining"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ('{"level": "INFO", "message": "hub created"}', "hub created"),
+        ('{"level": "WARNING", "message": "disk is slow"}', "warning: disk is slow"),
+        (
+            '{"event": "ready", "grpc": "G", "dashboard": "D", "data": "F"}',
+            "ready: gRPC G, dashboard D, data F",
+        ),
+        ("[1]", "[1]"),
+        ('{"other": 1}', '{"other": 1}'),
+    ],
+)
+def test_the_schedulers_json_is_shown_as_text(text: str, shown: str) -> None:
+    assert readable(text) == shown
+
+
+def test_children_do_not_inherit_what_would_send_them_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENDPOINT", "https://elsewhere")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+
+    variables = child_variables(TASKHUB="here")
+
+    assert "ENDPOINT" not in variables
+    assert "PYTHONPATH" not in variables
+    assert variables["TASKHUB"] == "here"
+
+
+def test_only_the_workers_own_line_makes_it_ready() -> None:
+    assert is_worker_ready(Line("worker", "stderr", "INFO worker is ready"))
+    assert not is_worker_ready(Line("worker", "stdout", "ready"))
+    assert not is_worker_ready(Line("scheduler", "stderr", "ready"))
+    assert not is_worker_ready(Line("worker", "stderr", "already waiting"))
