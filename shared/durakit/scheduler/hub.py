@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from durakit.scheduler.agenda import Agenda
 from durakit.scheduler.deliveries import Deliveries, TaskDelivery, TurnDelivery
 from durakit.scheduler.histories import HistoryCache
-from durakit.scheduler.machine import arrivals, ending, starting, turns
+from durakit.scheduler.machine import arrivals, ending, rewind, starting, turns
 from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
@@ -119,6 +119,13 @@ class TaskHub:
         instance = starting.restart(self.machine, request, now)
         self._touched(self)
         return instance
+
+    def rewind(self, request: pb.RewindInstanceRequest, now: int) -> None:
+        """Run a failed instance again from its last good point."""
+        instance = self.machine.get(request.instanceId)
+        rewind.rewind(self.machine, instance, now)
+        logger.info("Instance '%s' rewound: %s", instance.id, request.reason.value or "no reason given")
+        self._touched(self)
 
     def purge(self, instance_id: str, *, recursive: bool) -> int:
         """Delete one ended instance; return how many were deleted with it."""

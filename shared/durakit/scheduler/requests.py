@@ -41,6 +41,7 @@ class Requests:
             "SuspendInstance": self._suspend,
             "ResumeInstance": self._resume,
             "RestartInstance": self._restart,
+            "RewindInstance": self._rewind,
             "QueryInstances": self._query,
             "ListInstanceIds": self._list_ids,
             "PurgeInstances": self._purge,
@@ -79,6 +80,10 @@ class Requests:
 
     def _restart(self, request: pb.RestartInstanceRequest, hub: TaskHub) -> Message:
         return pb.RestartInstanceResponse(instanceId=hub.restart(request, self._engine.now()).id)
+
+    def _rewind(self, request: pb.RewindInstanceRequest, hub: TaskHub) -> Message:
+        hub.rewind(request, self._engine.now())
+        return pb.RewindInstanceResponse()
 
     def _query(self, request: pb.QueryInstancesRequest, hub: TaskHub) -> Message:
         return queries.query(self._engine, hub, request)

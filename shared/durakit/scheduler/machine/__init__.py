@@ -12,5 +12,6 @@ in. The rules follow the protocol section by section, one module per family:
     turns       offering a turn to a worker and applying its answer
     actions     what each action of an orchestrator does
     ending      completing, continuing as new, terminating, purging
+    rewind      running a failed instance again from its last good point
     recovery    rebuilding all of it from what is stored
 """

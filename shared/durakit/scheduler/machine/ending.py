@@ -39,12 +39,13 @@ def finish(
     instance.children.clear()
     machine.journal.change(instance)
     machine.journal.settled.append(instance)
-    _tell_parent(machine, instance, failure, now)
+    tell_parent(machine, instance, failure, now)
 
 
-def _tell_parent(
+def tell_parent(
     machine: Machine, instance: Instance, failure: pb.TaskFailureDetails | None, now: int
 ) -> None:
+    """Deliver the end of a child to the execution that waits for it, if it still does."""
     link = instance.parent
     if link is None:
         return
@@ -87,7 +88,7 @@ def terminate(
     new_events.append(events.orchestrator_completed(now))
     new_events.append(events.execution_completed(now, Status.TERMINATED, output and output.value, None))
     machine.journal.append_history(instance, now, len(new_events), framing.past(new_events))
-    children = machine.children_of(instance) if recurse else []
+    children = machine.open_children(instance) if recurse else []
     finish(machine, instance, Status.TERMINATED, output.value if output is not None else None, None, now)
     for child in children:
         terminate(machine, child, output, recurse=True, now=now)

@@ -96,17 +96,22 @@ class Machine:
         self.journal.add_arrival(instance, Arrival(kind, event, key, 0))
         self.journal.turns.append(instance)
 
+    def open_children(self, instance: Instance) -> list[Instance]:
+        """Return the children this execution waits for."""
+        found = [self.resident.get(child_id) for child_id in instance.children.values()]
+        return [child for child in found if child is not None and _is_child(child, instance)]
+
     def children_of(self, instance: Instance) -> list[Instance]:
-        """Return the instances created by this one that still exist."""
+        """Return all instances this one created that still exist, ended or not."""
         ids = dict.fromkeys(self.archive.children(instance.id))
-        ids.update(
-            (other.id, None)
-            for other in self.resident.values()
-            if other.parent is not None and other.parent.instance_id == instance.id
-        )
-        found = (self.find(child_id) for child_id in ids)
-        return [
-            child
-            for child in found
-            if child is not None and child.parent is not None and child.parent.instance_id == instance.id
-        ]
+        ids.update((other.id, None) for other in self.journal.created.values() if _is_child(other, instance))
+        found = [self.find(child_id) for child_id in ids]
+        return [child for child in found if child is not None and _is_child(child, instance)]
+
+
+def _is_child(child: Instance, instance: Instance) -> bool:
+    return (
+        child.hub_row == instance.hub_row
+        and child.parent is not None
+        and child.parent.instance_id == instance.id
+    )

@@ -22,9 +22,9 @@ def rebuild(instance: Instance, history: list[bytes], inbox: Iterable[tuple[int,
         inbox: key and serialised event of each stored arrival, in order of keys.
     """
     instance.history = history
-    for event in framing.events_of(b"".join(history)):
-        _replay(instance, event)
-        instance.events += 1
+    events_so_far = framing.events_of(b"".join(history))
+    instance.events = len(events_so_far)
+    reopen_work(instance, events_so_far)
     for key, blob in inbox:
         if not blob:
             instance.inbox.append(Arrival(KICK, blob, key, 0))
@@ -32,6 +32,12 @@ def rebuild(instance: Instance, history: list[bytes], inbox: Iterable[tuple[int,
         event = pb.HistoryEvent.FromString(blob)
         _answer(instance, event)
         instance.inbox.append(Arrival(event.WhichOneof("eventType") or "", blob, key, 0))
+
+
+def reopen_work(instance: Instance, history: Iterable[pb.HistoryEvent]) -> None:
+    """Fill in the open activities, timers and children, and the clock, that follow from a history."""
+    for event in history:
+        _replay(instance, event)
 
 
 def _replay(instance: Instance, event: pb.HistoryEvent) -> None:
