@@ -269,9 +269,7 @@ def read_products(path: Path) -> dict[str, Product]:
             sku, name, category, price = values
             products[sku] = Product(name, category, Decimal(price))
         except (ValueError, InvalidOperation):
-            raise OrderReportError(
-                f"{path}, line {line}: not a product with a price: {','.join(values)}"
-            ) from None
+            raise OrderReportError(f"{path}, line {line}: no price in {','.join(values)}") from None
     return products
 
 
