@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 _ADVICE = (
     "An orchestrator must make the same calls in the same order each time it is replayed: leave random "
-    "values, clocks, environment and I/O to activities and the context. If the code was changed while instances "
-    "were running, give the new code a version or a name of its own."
+    "values, clocks, environment and I/O to activities and the context. If the code was changed while "
+    "instances were running, give the new code a version or a name of its own."
 )
 
 

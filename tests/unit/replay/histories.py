@@ -1,7 +1,7 @@
 """Builders for histories, and a small harness that feeds them to an Execution.
 
-Events are made by functions named after them. `Run` plays the scheduler: it remembers what was committed, confirms
-actions as a scheduler does, and can play every turn live, by full replay, or both and compare.
+Events are made by functions named after them. `Run` plays the scheduler: it keeps the history, confirms
+actions, and plays every turn twice, on the live execution and by full replay, which must agree.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from durakit.registry import Registry
 from durakit.replay import Execution, ExecutionOptions, Turn
 from durakit.serialization import JsonDataConverter
 from durakit.wire.messages import orchestration_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -204,6 +203,11 @@ def confirmation(action: pb.OrchestratorAction) -> pb.HistoryEvent | None:
     return made
 
 
+def confirmations(actions: Iterable[pb.OrchestratorAction]) -> list[pb.HistoryEvent]:
+    """The events with which a scheduler confirms the actions of a turn."""
+    return [made for made in map(confirmation, actions) if made is not None]
+
+
 def options(**changes: Any) -> ExecutionOptions:
     changes.setdefault("converter", JsonDataConverter())
     return ExecutionOptions(**changes)
@@ -229,7 +233,7 @@ def kinds(turn: Turn) -> list[str]:
 
 
 class Run:
-    """One instance, turn by turn. Each turn is played on the live execution and by full replay, and compared."""
+    """One instance, turn by turn: `start`, then `turn` as often as it takes."""
 
     def __init__(
         self,
@@ -262,10 +266,6 @@ class Run:
         self.history += confirmations(turn.actions)
         self.history.append(turn_completed())
         return turn
-
-
-def confirmations(actions: Iterable[pb.OrchestratorAction]) -> list[pb.HistoryEvent]:
-    return [made for made in map(confirmation, actions) if made is not None]
 
 
 def replay(
