@@ -60,7 +60,7 @@ def is_rebuilt(target: Any) -> bool:
     if origin in (Union, types.UnionType, list, *_LISTS):
         return any(map(is_rebuilt, arguments))
     if origin in (dict, *_DICTS):
-        return arguments[0] is not str or is_rebuilt(arguments[1])
+        return bool(arguments) and (arguments[0] is not str or is_rebuilt(arguments[1]))
     return decoder_for(target) not in _JSON_DECODERS
 
 

@@ -70,7 +70,7 @@ def substituted(bindings: dict[Any, Any], outer: Mapping[Any, Any]) -> dict[Any,
     def closed(value: Any) -> Any:
         if isinstance(value, typing.TypeVar):
             return outer[value] if value in outer else bound_of(value)
-        variables = () if isinstance(value, type) else getattr(value, "__parameters__", ())
+        variables = getattr(value, "__parameters__", ()) if typing.get_origin(value) else ()
         return value[tuple(closed(each) for each in variables)] if variables else value
 
     return {name: closed(value) for name, value in bindings.items()}
