@@ -16,7 +16,6 @@ if sys.version_info < (3, 10):  # noqa: UP036 - this line is for those who have 
 import argparse
 import json
 import os
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -33,7 +32,8 @@ DATA = ROOT / ".durakit" / "run"
 READY_TIMEOUT_SECONDS = 60.0
 """How long scheduler and worker may take to start; seconds are normal, a cold disk takes longer."""
 
-WORKER_READY = re.compile(r"\bready\b", re.IGNORECASE)
+WORKER_READY = "worker ready:"
+"""How the line begins with which `durakit.run_worker` says that the scheduler has accepted it."""
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -143,7 +143,7 @@ def run(sample: Sample, environment: Environment, options: argparse.Namespace) -
     began = time.monotonic()
     with Crew(Display().show) as crew:
         where = start_scheduler(crew, sample, environment, options)
-        variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub)
+        variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub, DURAKIT_LOG_FORMAT="text")
         crew.start("worker", [environment.python, "worker.py"], sample.folder, variables)
         wait_until(is_worker_ready, crew, "worker")
         crew.start(
@@ -182,7 +182,7 @@ def is_scheduler_ready(line: Line) -> bool:
 
 def is_worker_ready(line: Line) -> bool:
     """The worker logs on stderr once it is connected."""
-    return line.child == "worker" and line.stream == "stderr" and bool(WORKER_READY.search(line.text))
+    return line.child == "worker" and line.stream == "stderr" and line.text.startswith(WORKER_READY)
 
 
 def wait_until(is_ready: Callable[[Line], bool], crew: Crew, child: str) -> str:
@@ -229,7 +229,16 @@ def child_variables(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-ELSEWHERE = {"ENDPOINT", "TASKHUB", "DURAKIT_CONNECTION_STRING", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV"}
+ELSEWHERE = {
+    "DURABLE_TASK_SCHEDULER_CONNECTION_STRING",
+    "ENDPOINT",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "TASKHUB",
+    "TASKHUB_NAME",
+    "VIRTUAL_ENV",
+}
+"""Settings of this shell that are about another scheduler or another Python."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

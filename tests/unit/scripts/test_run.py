@@ -101,7 +101,7 @@ def test_children_do_not_inherit_what_would_send_them_elsewhere(monkeypatch: pyt
 
 
 def test_only_the_workers_own_line_makes_it_ready() -> None:
-    assert is_worker_ready(Line("worker", "stderr", "INFO worker is ready"))
-    assert not is_worker_ready(Line("worker", "stdout", "ready"))
-    assert not is_worker_ready(Line("scheduler", "stderr", "ready"))
-    assert not is_worker_ready(Line("worker", "stderr", "already waiting"))
+    assert is_worker_ready(Line("worker", "stderr", "worker ready: 1 orchestrator"))
+    assert not is_worker_ready(Line("worker", "stdout", "worker ready: 1 orchestrator"))
+    assert not is_worker_ready(Line("scheduler", "stderr", "worker ready: 1 orchestrator"))
+    assert not is_worker_ready(Line("worker", "stderr", "warning: no worker ready: waiting"))
