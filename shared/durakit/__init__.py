@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from durakit._version import __version__
+from durakit.errors import DurakitError
 from durakit.wire import tuning
 
 if TYPE_CHECKING:
     from durakit.setup import connect, connect_async, run_worker
 
-__all__ = ["__version__", "connect", "connect_async", "run_worker"]
+__all__ = ["DurakitError", "__version__", "connect", "connect_async", "run_worker"]
 
 # Before anything imports grpc: afterwards it has no effect.
 tuning.apply()

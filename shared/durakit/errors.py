@@ -2,6 +2,7 @@
 
     DurakitError
     ├── SettingsError (ValueError)              a setting, address or argument cannot be used
+    ├── CredentialError                         no access token could be had
     ├── OrchestrationFailedError                the orchestration asked about has failed
     ├── WaitTimeoutError (TimeoutError)         the state waited for was not reached in time
     └── SchedulerError (grpc.RpcError)          the scheduler did not answer a call with OK
@@ -65,6 +66,10 @@ class DurakitError(Exception):
 
 class SettingsError(DurakitError, ValueError):
     """A setting, address or argument cannot be used; the message says what to write instead."""
+
+
+class CredentialError(DurakitError):
+    """No access token could be had; the cause is what the credential raised."""
 
 
 class OrchestrationFailedError(DurakitError):

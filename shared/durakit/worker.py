@@ -26,7 +26,8 @@ from durakit.runtime.sessions import SessionCache
 from durakit.runtime.stream import WorkItemStream
 from durakit.runtime.turns import TurnRunner
 from durakit.serialization import JsonDataConverter
-from durakit.wire.connection import Connection
+from durakit.settings import session_cache_size
+from durakit.wire.connection import Connection, address_for
 from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
@@ -58,9 +59,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 MAXIMUM_TIMER_INTERVAL = timedelta(days=3)
 #: How long `stop` waits for what is running.
 STOP_GRACE = timedelta(seconds=30)
-#: How many live orchestrations are kept in memory between turns; the variable overrides it.
-SESSION_CACHE_VARIABLE = "DURAKIT_SESSION_CACHE"
-DEFAULT_SESSION_CACHE = 1000
 SESSIONS_HEADER = "durakit-sessions"
 
 _MAX_DEFAULT_THREADS = 128
@@ -163,12 +161,12 @@ class TaskHubGrpcWorker:
         refuse_payload_store(payload_store)
         self._logger = logger_for("worker", logger, log_handler, log_formatter)
         self._registry = Registry()
-        self._metadata = tuple(metadata or ())
+        address = address_for(host_address, channel, secure_channel)
+        source = self._metadata_source(tuple(metadata or ()))
         self._connect: Callable[[], Connection] = lambda: Connection(
-            host_address,
-            self._metadata_source(self._metadata),
+            address,
+            source,
             channel=channel,
-            secure=secure_channel,
             options=channel_options.to_grpc_options() if channel_options else (),
             interceptors=interceptors or (),
         )
@@ -223,6 +221,16 @@ class TaskHubGrpcWorker:
         """
         self._refuse_while_running("Activities cannot be added")
         return self._registry.add_activity(fn)
+
+    @property
+    def orchestrator_names(self) -> list[str]:
+        """The orchestrators registered so far."""
+        return self._registry.orchestrator_names
+
+    @property
+    def activity_names(self) -> list[str]:
+        """The activities registered so far."""
+        return self._registry.activity_names
 
     def add_capability(self, capability: int) -> None:
         """Tell the scheduler of a capability, a value of the protocol's `WorkerCapability`."""
@@ -392,17 +400,6 @@ def _stream_history(connection: Connection, request: pb.OrchestratorRequest) -> 
         forWorkItemProcessing=True,
     )
     return [event for chunk in connection.stub.StreamInstanceHistory(wanted) for event in chunk.events]
-
-
-def session_cache_size() -> int:
-    """How many sessions to keep, from the environment. Raises `SettingsError` for what is no number."""
-    text = os.environ.get(SESSION_CACHE_VARIABLE, "").strip() or str(DEFAULT_SESSION_CACHE)
-    if not text.isdecimal():
-        raise SettingsError(
-            f"{SESSION_CACHE_VARIABLE} is {text!r}; expected how many orchestrations to keep in memory, "
-            "0 or more."
-        )
-    return int(text)
 
 
 def _positive(name: str, value: int | None, default: int) -> int:

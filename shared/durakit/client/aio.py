@@ -15,7 +15,7 @@ from durakit.client.operations import Call, Operation, Pause
 from durakit.client.state import DEFAULT_DATA_CONVERTER
 from durakit.client.sync import refuse_payload_store
 from durakit.grpc_options import GrpcClientResiliencyOptions
-from durakit.wire.connection import AsyncConnection
+from durakit.wire.connection import AsyncConnection, address_for
 from durakit.wire.methods import BY_NAME
 from durakit.wire.status import SchedulerError, named_error
 
@@ -67,10 +67,9 @@ class AsyncTaskHubGrpcClient:
         refuse_payload_store(payload_store)
         self._logger = logger_for("client", logger, log_handler, log_formatter)
         self._connection = AsyncConnection(
-            host_address,
+            address_for(host_address, channel, secure_channel),
             self._metadata_source(tuple(metadata or ())),
             channel=channel,
-            secure=secure_channel,
             options=channel_options.to_grpc_options() if channel_options else (),
             interceptors=interceptors or (),
         )

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from grpc import StatusCode
 
+from durakit.errors import CredentialError
 from durakit.replay.failures import framework_failure
 from durakit.runtime import activities
 from durakit.runtime.turns import split_response
 from durakit.wire.messages import orchestration_pb2 as pb
-from durakit.wire.status import CallCancelledError, SchedulerError, named_error
+from durakit.wire.status import CallCancelledError, SchedulerError, SchedulerUnavailableError, named_error
 
 if TYPE_CHECKING:
     from durakit.wire.connection import Connection
@@ -164,6 +165,11 @@ class Delivery:
             getattr(self._connection.stub, method)(message, timeout=CALL_TIMEOUT_SECONDS)
         except grpc.RpcError as error:
             return named_error(error, method=method, address=address)
+        except CredentialError as error:
+            # Worth another attempt, like a scheduler that is away.
+            return SchedulerUnavailableError(
+                StatusCode.UNAVAILABLE, str(error), method=method, address=address
+            )
         except ValueError as error:
             # gRPC's way of saying that the channel is closed: the worker has been stopped meanwhile.
             return CallCancelledError(StatusCode.CANCELLED, str(error), method=method, address=address)

@@ -18,8 +18,9 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from grpc import StatusCode
 
+from durakit.errors import DurakitError
 from durakit.wire.messages import orchestration_pb2 as pb
-from durakit.wire.status import SchedulerError, named_error
+from durakit.wire.status import named_error
 
 if TYPE_CHECKING:
     from durakit.grpc_options import GrpcWorkerResiliencyOptions
@@ -62,7 +63,7 @@ class Ended:
     """One end of a stream: its kind, the error if there was one, and how long the stream had been open."""
 
     kind: StreamEnd
-    error: SchedulerError | None = None
+    error: DurakitError | None = None
     open_seconds: float = 0.0
 
     @property
@@ -150,6 +151,7 @@ class WorkItemStream:
                 self._call.cancel()
 
     def _one_stream(self) -> Ended:
+        error: DurakitError | None = None
         opened_at: float | None = None
         watch: StreamWatch | None = None
         try:
@@ -162,13 +164,15 @@ class WorkItemStream:
             opened_at = time.monotonic()
             watch = StreamWatch(self._call, self._opened, self._resiliency.silent_disconnect_timeout_seconds)
             self._read(self._call, watch)
-            code, error = StatusCode.OK, None
+            code = StatusCode.OK
         except grpc.RpcError as raw:
             error = named_error(raw, method="GetWorkItems", address=str(self._connection.address))
             code = error.code()
+        except DurakitError as refusal:
+            code, error = StatusCode.UNAUTHENTICATED, refusal
         except Exception:
             self._logger.exception("A work item could not be taken; the stream is opened anew")
-            code, error = StatusCode.UNKNOWN, None
+            code = StatusCode.UNKNOWN
         finally:
             if watch is not None:
                 watch.end()

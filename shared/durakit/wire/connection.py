@@ -31,15 +31,14 @@ class Connection:
 
     def __init__(
         self,
-        host_address: str | None,
+        address: Address | str,
         metadata: MetadataSource,
         *,
         channel: grpc.Channel | None = None,
-        secure: bool = False,
         options: Iterable[tuple[str, Any]] = (),
         interceptors: Sequence[Any] = (),
     ) -> None:
-        self.address = _address(host_address, channel, secure)
+        self.address = address
         self.owns_channel = channel is None
         self._metadata = metadata
         self._options = list(options)
@@ -76,7 +75,7 @@ class Connection:
             self._channel.close()
 
     def _open(self) -> grpc.Channel:
-        # An owned channel implies an address: `_address` returned text only for a channel from outside.
+        # An owned channel implies an address; a mere text belongs to a channel from outside.
         assert isinstance(self.address, Address)
         return open_channel(self.address, options=self._options, interceptors=self._interceptors)
 
@@ -88,15 +87,14 @@ class AsyncConnection:
 
     def __init__(
         self,
-        host_address: str | None,
+        address: Address | str,
         metadata: AsyncMetadataSource,
         *,
         channel: grpc.aio.Channel | None = None,
-        secure: bool = False,
         options: Iterable[tuple[str, Any]] = (),
         interceptors: Sequence[Any] = (),
     ) -> None:
-        self.address = _address(host_address, channel, secure)
+        self.address = address
         self.owns_channel = channel is None
         self._metadata = metadata
         self._options = list(options)
@@ -136,7 +134,8 @@ class AsyncConnection:
         self._retired = self._channel = self._stub = None
 
 
-def _address(host_address: str | None, channel: object | None, secure: bool) -> Address | str:
+def address_for(host_address: str | None, channel: object | None, secure: bool) -> Address | str:
+    """Where a connection leads; only a text for people when the caller brought a channel."""
     if channel is None:
         return parse_address(host_address or DEFAULT_HOST_ADDRESS, secure=secure)
     return host_address or "the given channel"

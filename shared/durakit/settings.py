@@ -1,0 +1,276 @@
+"""Settings of programs: one table of what there is, read from arguments, environment, `.env` file and
+defaults.
+
+The first of these that has a value wins. Nothing here connects; `durakit.setup` does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from durakit.errors import SettingsError
+from durakit.wire.address import parse_address
+
+CONNECTION_STRING_VARIABLE = "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set."""
+
+    name: str
+    """As argument of `connect` and `run_worker`, and as field of `Settings`."""
+    variable: str
+    """Its environment variable."""
+    default: str
+    """What holds when nobody sets it; empty: nothing."""
+    help: str
+    """What it is for, in one sentence."""
+    aliases: tuple[str, ...] = ()
+    """Variables of other programs that mean the same."""
+
+
+SETTINGS = (
+    Setting(
+        "endpoint",
+        "ENDPOINT",
+        "http://localhost:8080",
+        "Address of the scheduler: http:// or https://, host, port.",
+    ),
+    Setting("taskhub", "TASKHUB", "default", "Task hub to work in.", ("TASKHUB_NAME",)),
+    Setting(
+        "connection_string",
+        CONNECTION_STRING_VARIABLE,
+        "",
+        "Endpoint, task hub and login in one text: Endpoint=...;TaskHub=...;Authentication=...;ClientID=...",
+    ),
+    Setting("client_id", "AZURE_CLIENT_ID", "", "Client id of the managed identity to log in with."),
+    Setting("token", "DURAKIT_TOKEN", "", "Token of a `durakit dev` scheduler that asks for one."),
+    Setting(
+        "session_cache",
+        "DURAKIT_SESSION_CACHE",
+        "1000",
+        "How many running orchestrations a worker keeps in memory between two steps; 0: none.",
+    ),
+    Setting(
+        "log_level", "DURAKIT_LOG_LEVEL", "info", "Least level that is logged: debug, info, warning or error."
+    ),
+    Setting("log_format", "DURAKIT_LOG_FORMAT", "text", "Form of log lines: text or json."),
+)
+_DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default}
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+
+
+class Authentication(Enum):
+    """How to log in, by the names that connection strings use."""
+
+    DEFAULT_AZURE = "DefaultAzure"
+    MANAGED_IDENTITY = "ManagedIdentity"
+    WORKLOAD_IDENTITY = "WorkloadIdentity"
+    ENVIRONMENT = "Environment"
+    AZURE_CLI = "AzureCLI"
+    AZURE_POWERSHELL = "AzurePowerShell"
+    VISUAL_STUDIO = "VisualStudio"
+    VISUAL_STUDIO_CODE = "VisualStudioCode"
+    INTERACTIVE_BROWSER = "InteractiveBrowser"
+    NONE = "None"
+
+
+#: Parts of a connection string, in lower case, and the field each one sets.
+_PARTS = {
+    "endpoint": "endpoint",
+    "taskhub": "taskhub",
+    "authentication": "authentication",
+    "clientid": "client_id",
+    "tenantid": "tenant_id",
+    "additionallyallowedtenants": "additionally_allowed_tenants",
+    "tokenfilepath": "token_file_path",
+}
+_PART_NAMES = (
+    "Endpoint, TaskHub, Authentication, ClientID, TenantId, AdditionallyAllowedTenants, TokenFilePath"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a program has to know to connect and to log."""
+
+    endpoint: str
+    taskhub: str
+    authentication: Authentication | None = None
+    """None: chosen by the endpoint and the token."""
+    client_id: str | None = None
+    tenant_id: str | None = None
+    additionally_allowed_tenants: tuple[str, ...] = ()
+    token_file_path: str | None = None
+    token: str | None = None
+    session_cache: int = 1000
+    log_level: str = "info"
+    log_format: str = "text"
+
+    def __repr__(self) -> str:
+        token = "..." if self.token else None
+        return f"Settings(endpoint={self.endpoint!r}, taskhub={self.taskhub!r}, token={token!r})"
+
+    @property
+    def login(self) -> Authentication:
+        """How to log in: as told, else not at all over plaintext, and by DefaultAzureCredential over TLS."""
+        if self.authentication is not None:
+            return self.authentication
+        is_secure = parse_address(self.endpoint).secure
+        return Authentication.DEFAULT_AZURE if is_secure else Authentication.NONE
+
+
+def load_settings(
+    overrides: Mapping[str, str | None] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    dotenv: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force.
+
+    `overrides` are by setting name, None meaning not given; `environment` is the process's by default,
+    `dotenv` what `read_dotenv` returns. Raises `SettingsError` for a value that cannot be used.
+    """
+    values: dict[str, str] = {}
+    layers = [
+        ("the arguments", {name: value for name, value in (overrides or {}).items() if value}),
+        ("the environment", _by_variable(os.environ if environment is None else environment)),
+        (".env", _by_variable(read_dotenv() if dotenv is None else dotenv)),
+        ("the defaults", dict(_DEFAULTS)),
+    ]
+    for source, layer in layers:
+        if "endpoint" in values:
+            # A connection string is about its own endpoint; with another one its parts mean nothing.
+            layer.pop("connection_string", None)
+        for name, value in _expanded(layer, source).items():
+            values.setdefault(name, value)
+    return _checked(values)
+
+
+def session_cache_size() -> int:
+    """How many sessions a worker keeps, from the environment alone: for workers made without `Settings`."""
+    values = _by_variable(os.environ)
+    return _session_cache(values.get("session_cache", _DEFAULTS["session_cache"]))
+
+
+def read_dotenv(folder: Path | None = None) -> dict[str, str]:
+    """What the `.env` file in `folder`, by default the current one, sets; nothing when there is none."""
+    path = (folder or Path.cwd()) / ".env"
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def parse_connection_string(text: str) -> dict[str, str]:
+    """The fields that a connection string sets. Raises `SettingsError` naming what is allowed."""
+    fields: dict[str, str] = {}
+    for part in text.split(";"):
+        if not part.strip():
+            continue
+        key, separator, value = part.partition("=")
+        name = _PARTS.get(key.strip().lower())
+        if not separator or name is None:
+            raise SettingsError(
+                f"The connection string has a part {key.strip()!r}; "
+                f"expected Key=Value with the keys {_PART_NAMES}."
+            )
+        if name in fields:
+            raise SettingsError(f"The connection string has {key.strip()} twice; write it once.")
+        if not value.strip():
+            raise SettingsError(
+                f"The connection string's {key.strip()} is empty; give it a value or leave it out."
+            )
+        fields[name] = value.strip()
+    if "endpoint" not in fields:
+        raise SettingsError(
+            "The connection string has no Endpoint; expected "
+            "Endpoint=https://...;TaskHub=...;Authentication=DefaultAzure."
+        )
+    if "authentication" in fields:
+        login = _authentication(fields["authentication"])
+        fields["authentication"] = login.value
+        if "://" not in fields["endpoint"]:
+            scheme = "http" if login is Authentication.NONE else "https"
+            fields["endpoint"] = f"{scheme}://{fields['endpoint']}"
+    return fields
+
+
+def _by_variable(variables: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for setting in SETTINGS:
+        for variable in (setting.variable, *setting.aliases):
+            value = variables.get(variable, "").strip()
+            if value:
+                values.setdefault(setting.name, value)
+    return values
+
+
+def _expanded(layer: dict[str, str], source: str) -> dict[str, str]:
+    """A layer's values, with the connection string taken apart. What it says twice must be the same."""
+    text = layer.get("connection_string")
+    if text is None:
+        return layer
+    fields = parse_connection_string(text)
+    for name in ("endpoint", "taskhub"):
+        if name in layer and name in fields and layer[name] != fields[name]:
+            raise SettingsError(
+                f"In {source}, the {name} is {layer[name]!r} by itself and {fields[name]!r} in the "
+                "connection string; expected the same value or only one of them."
+            )
+    return {**{name: value for name, value in layer.items() if name != "connection_string"}, **fields}
+
+
+def _checked(values: dict[str, str]) -> Settings:
+    endpoint = values["endpoint"]
+    address = parse_address(endpoint)
+    if "://" not in endpoint:
+        raise SettingsError(
+            f"The endpoint is {endpoint!r}, without a scheme; "
+            f"write http://{endpoint} (plaintext) or https://{endpoint} (TLS)."
+        )
+    login = values.get("authentication")
+    allowed = values.get("additionally_allowed_tenants", "")
+    return Settings(
+        endpoint=str(address),
+        taskhub=values["taskhub"],
+        authentication=None if login is None else _authentication(login),
+        client_id=values.get("client_id"),
+        tenant_id=values.get("tenant_id"),
+        additionally_allowed_tenants=tuple(part.strip() for part in allowed.split(",") if part.strip()),
+        token_file_path=values.get("token_file_path"),
+        token=values.get("token"),
+        session_cache=_session_cache(values["session_cache"]),
+        log_level=_choice("DURAKIT_LOG_LEVEL", values["log_level"], LOG_LEVELS),
+        log_format=_choice("DURAKIT_LOG_FORMAT", values["log_format"], LOG_FORMATS),
+    )
+
+
+def _authentication(text: str) -> Authentication:
+    for kind in Authentication:
+        if kind.value.lower() == text.lower():
+            return kind
+    allowed = ", ".join(kind.value for kind in Authentication)
+    raise SettingsError(f"The connection string's Authentication is {text!r}; expected one of {allowed}.")
+
+
+def _session_cache(text: str) -> int:
+    if not text.isdecimal():
+        raise SettingsError(
+            f"DURAKIT_SESSION_CACHE is {text!r}; "
+            "expected how many orchestrations to keep in memory, 0 or more."
+        )
+    return int(text)
+
+
+def _choice(variable: str, text: str, allowed: tuple[str, ...]) -> str:
+    if text.lower() not in allowed:
+        raise SettingsError(f"{variable} is {text!r}; expected one of {', '.join(allowed)}.")
+    return text.lower()
