@@ -70,14 +70,15 @@ def say(log_format: str, text: str, **fields: Any) -> None:
 
 
 class StopSignals:
-    """While entered, SIGTERM and SIGINT end `wait` instead of the process; the second of them ends the
-    process.
+    """While entered, SIGTERM and SIGINT end `wait`, not the process; a second one ends the process at once.
 
     Must be entered in the main thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._arrived = threading.Event()
+        self._arrived_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
