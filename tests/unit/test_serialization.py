@@ -38,8 +38,11 @@ from durakit.serialization import (
     DeserializationError,
     JsonDataConverter,
 )
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 CONVERTER = JsonDataConverter()
 serialize, deserialize, coerce = CONVERTER.serialize, CONVERTER.deserialize, CONVERTER.coerce
@@ -93,6 +96,7 @@ json_values = st.recursive(
 )
 
 
+@UNTIMED
 @given(json_values)
 def test_any_json_value_is_written_like_json_dumps_and_read_back_equal(value: object) -> None:
     assert serialize(value) == (None if value is None else json.dumps(value))
@@ -571,11 +575,13 @@ def test_values_without_a_json_form_travel_as_documented_and_round_trip(
     assert type(deserialize(text, target)) is type(value)
 
 
+@UNTIMED
 @given(st.timedeltas())
 def test_every_timedelta_round_trips(value: timedelta) -> None:
     assert round_trip(value, timedelta) == value
 
 
+@UNTIMED
 @given(st.datetimes(timezones=st.none() | st.just(timezone.utc)), st.decimals(), st.binary())
 def test_every_datetime_decimal_and_bytes_round_trips(when: datetime, number: Decimal, data: bytes) -> None:
     assert round_trip(when, datetime) == when
