@@ -164,7 +164,9 @@ class Dispatcher:
 
     def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
-        self._delivery.complete_activity(request, self._activities.run(request, item.completionToken))
+        with self._activity_threads.user_code():
+            response = self._activities.run(request, item.completionToken)
+        self._delivery.complete_activity(request, response)
 
     async def _run_async_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -33,7 +34,7 @@ class WorkerThreads(Generic[T]):
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._idle = 0
-        self._begun = 0
+        self._in_user_code: set[int] = set()
         self._grower: threading.Thread | None = None
         self._stopping = False
 
@@ -42,6 +43,16 @@ class WorkerThreads(Generic[T]):
         self._queue.put(item)
         if self._idle < self._queue.qsize():
             self._grow()
+
+    @contextmanager
+    def user_code(self) -> Iterator[None]:
+        """To be entered by `work` around what may take any time; tells a thread at work from one held up."""
+        thread = threading.get_ident()
+        self._in_user_code.add(thread)
+        try:
+            yield
+        finally:
+            self._in_user_code.discard(thread)
 
     def stop(self) -> list[T]:
         """Begin nothing more; return the items not begun, in order."""
@@ -88,9 +99,9 @@ class WorkerThreads(Generic[T]):
         thread.start()
 
     def _watch(self) -> None:
-        """Add threads while items wait and those there are hardly begin any; end when nothing waits."""
+        """Add threads while items wait and most threads are in user code, twice in a row; end with the queue."""
+        was_held_up = False
         while True:
-            begun = self._begun
             time.sleep(GROWTH_CHECK_SECONDS)
             with self._lock:
                 waiting = self._queue.qsize()
@@ -98,9 +109,11 @@ class WorkerThreads(Generic[T]):
                 if self._stopping or not waiting or count >= self._limit:
                     self._grower = None
                     return
-                if self._begun - begun < count:
+                is_held_up = len(self._in_user_code) > count * 3 // 4
+                if is_held_up and was_held_up:
                     for _ in range(min(waiting, self._limit - count, count)):
                         self._start_one()
+                was_held_up = is_held_up
 
     def _run(self) -> None:
         while True:
@@ -109,7 +122,6 @@ class WorkerThreads(Generic[T]):
             item = self._queue.get()
             with self._lock:
                 self._idle -= 1
-                self._begun += 1
             if item is None:
                 return
             try:
