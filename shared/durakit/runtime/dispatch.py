@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: GIL.
 MAX_TURN_THREADS = 8
 #: Threads that deliver the results of async activities.
-DELIVERY_THREADS = 4
+DELIVERY_THREADS = 8
 #: How long an item that this worker must not run is kept back before somebody else may get it.
 REJECTION_PAUSE_SECONDS = 1.0
 

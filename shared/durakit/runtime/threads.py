@@ -99,7 +99,7 @@ class WorkerThreads(Generic[T]):
         thread.start()
 
     def _watch(self) -> None:
-        """Add threads while items wait and most threads are in user code, twice in a row; end with the queue."""
+        """Add threads while items wait and most threads are in user code at two looks; end with the queue."""
         was_held_up = False
         while True:
             time.sleep(GROWTH_CHECK_SECONDS)
