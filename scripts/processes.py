@@ -62,6 +62,7 @@ class Crew:
         self._show = show
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._running: set[str] = set()
+        self._unclean: list[Exit] = []
         self._events: queue.Queue[Event] = queue.Queue()
 
     def __enter__(self) -> Crew:
@@ -95,6 +96,11 @@ class Crew:
         self._running.add(name)
         threading.Thread(target=self._watch, args=(name, child), daemon=True).start()
 
+    @property
+    def unclean(self) -> list[Exit]:
+        """Children that failed when they were asked to stop, or had to be killed."""
+        return self._unclean
+
     def process_id(self, name: str) -> int:
         """Return the process id of a child, which is also that of its group."""
         return self._children[name].pid
@@ -121,7 +127,9 @@ class Crew:
                     self._wait_for_exit(name, STOP_GRACE_SECONDS)
 
     def _wait_for_exit(self, name: str, timeout_seconds: float) -> None:
-        for _ in self.events(timeout_seconds):
+        for event in self.events(timeout_seconds):
+            if isinstance(event, Exit) and event.code not in _CLEAN_EXITS:
+                self._unclean.append(event)
             if name not in self._running:
                 return
 
@@ -175,6 +183,7 @@ def describe_exit(code: int) -> str:
 
 if sys.platform == "win32":
     _CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
+    _CLEAN_EXITS = (0, 0xC000013A)  # the second: ended by Ctrl-Break without having handled it
 
     def _signal_group(child: subprocess.Popen[str], kill: bool) -> None:
         if child.poll() is None:
@@ -184,6 +193,7 @@ if sys.platform == "win32":
                 child.send_signal(signal.CTRL_BREAK_EVENT)
 else:
     _CREATION_FLAGS = 0
+    _CLEAN_EXITS = (0, -signal.SIGTERM)  # the second: had not yet come to handle it
 
     def _signal_group(child: subprocess.Popen[str], kill: bool) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -35,6 +35,12 @@ READY_TIMEOUT_SECONDS = 60.0
 WORKER_READY = "worker ready:"
 """How the line begins with which `durakit.run_worker` says that the scheduler has accepted it."""
 
+PORTS = (
+    ("--grpc-port", "DURAKIT_GRPC_PORT", "8080"),
+    ("--dashboard-port", "DURAKIT_DASHBOARD_PORT", "8082"),
+)
+"""Options, the variables that `durakit dev` reads them from too, and defaults."""
+
 EXIT_OK, EXIT_FAILED = 0, 1
 
 EXAMPLES = """examples:
@@ -146,20 +152,21 @@ def run(sample: Sample, environment: Environment, options: argparse.Namespace) -
         variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub, DURAKIT_LOG_FORMAT="text")
         crew.start("worker", [environment.python, "worker.py"], sample.folder, variables)
         wait_until(is_worker_ready, crew, "worker")
-        crew.start(
-            "client", [environment.python, "client.py", *options.client_arguments], sample.folder, variables
-        )
+        client = [environment.python, "client.py", *options.client_arguments]
+        crew.start("client", client, sample.folder, variables)
         result = finish_client(crew)
-        print(f"\n{sample.name} finished in {time.monotonic() - began:.1f} s: {result}", flush=True)
+        summary = f"\n{sample.name} finished in {time.monotonic() - began:.1f} s: {result}\n"
         if options.keep:
             print(
-                f"Dashboard: {where.dashboard} (scheduler and worker stay up; Ctrl-C stops them)", flush=True
+                f"{summary}Dashboard: {where.dashboard} (up until Ctrl-C, like scheduler and worker)",
+                flush=True,
             )
             keep_up(crew)
-        else:
-            print(
-                f"Dashboard: {where.dashboard} (stopped now; --keep leaves it up to look around)", flush=True
-            )
+    if crew.unclean:
+        first = crew.unclean[0]
+        raise ChildFailed(f"The {first.child} did not stop cleanly ({describe_exit(first.code)}).")
+    if not options.keep:
+        print(f"{summary}Dashboard: {where.dashboard} (stopped now; --keep leaves it up)", flush=True)
 
 
 def start_scheduler(
@@ -231,6 +238,14 @@ def child_variables(**more: str) -> dict[str, str]:
 
 ELSEWHERE = {
     "DURABLE_TASK_SCHEDULER_CONNECTION_STRING",
+    "DURAKIT_DB",
+    "DURAKIT_HEADLESS",
+    "DURAKIT_HOST",
+    "DURAKIT_IN_MEMORY",
+    "DURAKIT_INSECURE",
+    "DURAKIT_TASK_HUB",
+    "DURAKIT_TOKEN",
+    "DURAKIT_TOKEN_FILE",
     "ENDPOINT",
     "PYTHONHOME",
     "PYTHONPATH",
@@ -238,7 +253,7 @@ ELSEWHERE = {
     "TASKHUB_NAME",
     "VIRTUAL_ENV",
 }
-"""Settings of this shell that are about another scheduler or another Python."""
+"""Variables of this shell that are about another scheduler or another Python."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -291,7 +306,7 @@ def main(arguments: list[str]) -> int:
     try:
         check_ports(options.grpc_port, options.dashboard_port)
         environment = Environment()
-        environment.ensure("scheduler", [options.sample.folder / "requirements.txt"])
+        environment.ensure("scheduler", list(options.sample.folder.glob("requirements.txt")))
         run(options.sample, environment, options)
     except (EnvironmentProblem, ChildFailed, Refused) as problem:
         print(f"run.py: {problem}", file=sys.stderr)
