@@ -166,7 +166,7 @@ class WhenAnyTask(CompositeTask[Task[T]], Generic[T]):
                 child._parents.remove(self)
 
 
-class CompletableTask(Task[T]):
+class CompletableTask(Task[T_co]):
     """A task completed from outside: the result of an activity, a sub-orchestration or an event."""
 
     __slots__ = ("_expected_type",)
@@ -175,7 +175,7 @@ class CompletableTask(Task[T]):
         super().__init__()
         self._expected_type = expected_type
 
-    def complete(self, result: T) -> None:
+    def complete(self, result: Any) -> None:
         """Sets the result. Raises ValueError when the task is complete already."""
         self._refuse_second_outcome()
         self._settle(result, None)
@@ -190,7 +190,7 @@ class CompletableTask(Task[T]):
             raise ValueError("The task is complete already; its outcome cannot change.")
 
 
-class CancellableTask(CompletableTask[T]):
+class CancellableTask(CompletableTask[T_co]):
     """A task whose outcome one can give up on, such as an event that is awaited."""
 
     __slots__ = ("_cancel_handler", "_cancelled")
@@ -241,7 +241,7 @@ class TimerTask(CancellableTask[None]):
         self._maximum_timer_interval = maximum_timer_interval
 
 
-class RetryableTask(CompletableTask[T]):
+class RetryableTask(CompletableTask[T_co]):
     """A call that is made again, as its policy says, before its failure counts.
 
     `action` and `is_sub_orch` are there for durabletask's signature; what is repeated is kept elsewhere.

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from durakit import task
+from durakit.replay import Execution
 
 from .histories import (
     FAILED,
@@ -11,11 +12,15 @@ from .histories import (
     child_completed,
     completion,
     event_raised,
+    execution_started,
     failure,
     kinds,
+    options,
+    registry_of,
     task_completed,
     task_failed,
     timer_fired,
+    turn_started,
 )
 
 
@@ -184,9 +189,10 @@ def test_a_complete_task_can_be_awaited_again() -> None:
 
 
 def test_a_wide_fan_out_completes() -> None:
-    run = Run(fan_out, "5000")
-    assert len(run.start().actions) == 5000
+    execution = Execution("i1", registry_of(fan_out), options())
+    first = execution.advance([turn_started(), execution_started("fan_out", "5000")])
+    assert len(first.actions) == 5000
 
-    end = run.turn(*(task_completed(i, "1") for i in range(1, 5001)))
+    end = execution.advance([task_completed(i, "1") for i in range(5000, 0, -1)])
 
     assert completion(end).result.value == str([1] * 5000)

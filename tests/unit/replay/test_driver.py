@@ -195,7 +195,7 @@ def gives_task_list(ctx: task.OrchestrationContext) -> Any:
 
 
 def gives_generator(ctx: task.OrchestrationContext) -> Any:
-    return (item for item in ())
+    return (item for item in [1])
 
 
 def gives_function(ctx: task.OrchestrationContext) -> Any:
@@ -343,7 +343,7 @@ def waiting_execution(orchestrator: Callable[..., Any]) -> Execution:
 
 
 def test_durable_calls_in_finally_do_nothing_when_the_execution_is_closed() -> None:
-    seen = []
+    seen: list[object] = []
 
     def tidy(ctx: task.OrchestrationContext) -> Any:
         try:

@@ -200,7 +200,7 @@ def test_cancelling_a_wait_with_timeout_forgets_the_timer_too() -> None:
 
 def test_an_event_name_must_be_text() -> None:
     def wrong(ctx: task.OrchestrationContext) -> Any:
-        yield ctx.wait_for_external_event(7)  # type: ignore[arg-type]
+        yield ctx.wait_for_external_event(7)  # type: ignore[call-overload]
 
     details = completion(Run(wrong).start()).failureDetails
     assert details.errorMessage == "The name of an event is 7 (int); expected text."
