@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
+from durakit.errors import WaitTimeoutError
 from durakit.scheduler.hub import TaskHub, has_begun, has_ended
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
@@ -107,10 +108,10 @@ class InProcessChannel(grpc.Channel):  # type: ignore[misc]  # grpc has no types
             return instance is not None and satisfied(instance)
 
         if not driver.run_until(reached):
-            raise InProcessRpcError(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
+            # No DEADLINE_EXCEEDED: after that, a client waits again until its own time is over.
+            raise WaitTimeoutError(
                 f"Nothing more can happen, and instance '{request.instanceId}' has not got there: it waits "
-                f"for an event that nobody raised, or for something no worker has registered.",
+                f"for an event that nobody raised, or for something no worker has registered."
             )
         return driver.requests.get(request, driver.hub)
 
