@@ -9,7 +9,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -157,7 +157,7 @@ def _takes_input(kind: str, context: str, fn: Callable[..., Any], name: str) -> 
 
 def _body(fn: Callable[..., Any]) -> Callable[..., Any]:
     """The function behind partials and callable objects, for questions about what kind it is."""
-    while hasattr(fn, "func") and not inspect.isroutine(fn):
+    while isinstance(fn, partial):
         fn = fn.func
     if inspect.isroutine(fn) or inspect.isclass(fn):
         return fn
