@@ -136,7 +136,8 @@ def named_error(error: grpc.RpcError, *, method: str, address: str) -> Scheduler
         return error
     code = status_code(error)
     kind = ERROR_BY_CODE.get(code, SchedulerInternalError)
-    return kind(code, error.details() or "", method=method, address=address)
+    details = error.details() if hasattr(error, "details") else str(error)
+    return kind(code, details or "", method=method, address=address)
 
 
 def status_code(error: grpc.RpcError) -> StatusCode:
