@@ -98,12 +98,8 @@ def _text(error: BaseException) -> str:
 
 def _stack_trace(error: BaseException) -> str:
     """The traceback from the first frame of user code on, without the causes, which are told apart."""
-    try:
-        lines = traceback.format_exception(
-            type(error), error, _from_user_code(error.__traceback__), chain=False
-        )
-    except Exception:  # the same broken __str__
-        lines = traceback.format_tb(error.__traceback__)
+    trace = _from_user_code(error.__traceback__)
+    lines = traceback.format_exception(type(error), error, trace, chain=False)
     return _sendable("".join(lines))
 
 

@@ -75,6 +75,18 @@ def test_the_failure_of_a_child_is_raised_where_it_is_awaited() -> None:
     assert end.failureDetails.innerFailure == failure("boom", "app.Broken")
 
 
+def test_completions_of_children_nobody_waits_for_are_ignored() -> None:
+    def waiting(ctx: task.OrchestrationContext) -> Any:
+        yield ctx.call_sub_orchestrator("child")
+        yield ctx.call_activity("work")
+
+    run = Run(waiting)
+    run.start()
+    run.turn(child_completed(1))
+
+    assert kinds(run.turn(child_completed(1), child_failed(1, failure()))) == []
+
+
 def test_a_child_that_was_terminated_without_details_fails_with_a_text() -> None:
     run = Run(parent)
     run.start()

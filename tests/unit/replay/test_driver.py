@@ -333,6 +333,19 @@ def test_returning_what_still_has_to_be_awaited_fails(make: Callable[[Any], Any]
     assert failure_of(wrong) == text
 
 
+def test_returning_an_async_generator_fails() -> None:
+    async def numbers() -> Any:
+        yield 1
+
+    def wrong(ctx: task.OrchestrationContext) -> Any:
+        return numbers()
+
+    assert failure_of(wrong) == (
+        "Orchestrator 'wrong' returned an async_generator ('numbers'); expected a value. "
+        "Use `async def` with `await`, or `def` with `yield`."
+    )
+
+
 # Closing.
 
 
