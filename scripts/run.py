@@ -267,10 +267,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("sample", nargs="?", help="folder in samples/, for example function_chaining")
     parser.add_argument("--list", action="store_true", help="list the samples and end")
     parser.add_argument("--keep", action="store_true", help="leave scheduler and worker up until Ctrl-C")
-    parser.add_argument("--grpc-port", type=int, default=8080, metavar="N", help="default 8080; 0 = choose")
-    parser.add_argument(
-        "--dashboard-port", type=int, default=8082, metavar="N", help="default 8082; 0 = choose"
-    )
+    for option, variable, port in PORTS:
+        parser.add_argument(
+            option,
+            type=int,
+            default=os.environ.get(variable, port),
+            metavar="N",
+            help=f"default {port}, or what {variable} says; 0 = choose",
+        )
     ours, theirs = arguments, []
     if "--" in arguments:
         at = arguments.index("--")
