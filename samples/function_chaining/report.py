@@ -48,6 +48,11 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.2f} {CURRENCY}"
 
 
+def day(when: date) -> str:
+    """Return the day as people write it: 2 March 2026."""
+    return f"{when.day} {when:%B %Y}"
+
+
 def render(title: str, made_at: datetime, summary: Summary, rejected: list[dict[str, str]]) -> str:
     """Return the whole page."""
     tiles = {
@@ -63,7 +68,7 @@ def render(title: str, made_at: datetime, summary: Summary, rejected: list[dict[
 <title>Orders in {escape(title)}</title>
 <style>{STYLE}</style>
 <h1>Orders in {escape(title)}</h1>
-<p class="quiet">{summary.first:%d %B %Y} to {summary.last:%d %B %Y}; made {made_at:%d %B %Y %H:%M} UTC</p>
+<p class="quiet">{day(summary.first)} to {day(summary.last)}; made {day(made_at)}, {made_at:%H:%M} UTC</p>
 <dl>{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles.items())}</dl>
 {group_table("country", summary.countries, summary.revenue)}
 {group_table("category", summary.categories, summary.revenue)}

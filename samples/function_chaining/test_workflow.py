@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -205,15 +205,16 @@ def test_a_step_on_a_machine_without_the_earlier_files_says_so(tmp_path: Path) -
 
 
 def test_what_customers_wrote_is_escaped_on_the_page() -> None:
-    day = datetime(2026, 3, 2)  # noqa: DTZ001 - only shown
-    summary = Summary(1, Decimal(5), day.date(), day.date(), [], [])
+    when = datetime(2026, 3, 2, tzinfo=timezone.utc)
+    summary = Summary(1, Decimal(5), when.date(), when.date(), [], [])
     hostile = {"line": "2", "reason": "no <b>", "row": "<script>alert(1)</script>"}
 
-    page = render("<orders>.csv", day, summary, [hostile])
+    page = render("<orders>.csv", when, summary, [hostile])
 
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<h1>Orders in &lt;orders&gt;.csv</h1>" in page
+    assert "2 March 2026 to 2 March 2026; made 2 March 2026, 00:00 UTC" in page
 
 
 def test_an_instance_id_cannot_lead_out_of_the_output_folder() -> None:
