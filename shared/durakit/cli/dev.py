@@ -1,0 +1,117 @@
+"""`durakit dev`: the scheduler and its dashboard on one event loop, from ready line to graceful stop.
+
+The dashboard's port is open from the start, but its code loads with the first visitor: it takes longer to
+import than everything else together, and many a scheduler never gets a visitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+from pathlib import Path
+
+from durakit.cli import ports
+from durakit.cli.access import is_loopback, token_for
+from durakit.cli.extras import missing_dashboard_module, missing_extra
+from durakit.cli.options import DevOptions
+from durakit.cli.refusal import Refused, WrongUsage
+from durakit.program import StopSignals, configure_logging
+
+logger = logging.getLogger(__name__)
+
+
+def run_scheduler(options: DevOptions) -> None:
+    """Run the scheduler until SIGTERM or SIGINT.
+
+    Raises:
+        Refused: it cannot start.
+    """
+    with StopSignals() as signals:
+        configure_logging(options.log_level, options.log_format)
+        token = token_for(options)
+        if options.grpc_port == options.dashboard_port != 0 and not options.headless:
+            raise WrongUsage(
+                f"--grpc-port and --dashboard-port are both {options.grpc_port}. Give each its own."
+            )
+        missing = None if options.headless else missing_dashboard_module()
+        if missing is not None:
+            raise Refused(missing_extra(missing))
+        if token is None and not is_loopback(options.host):
+            logger.warning("Everyone who can reach %s is let in: --insecure, no token", options.host)
+        asyncio.run(_serve(options, token, signals))
+
+
+async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -> None:
+    from durakit.scheduler.limits import AZURE_LIMITS, NO_LIMITS
+    from durakit.scheduler.server import PortBusy, SchedulerServer, ServerOptions
+    from durakit.scheduler.store import StoreError
+
+    place = None if options.in_memory else options.db.expanduser().absolute()
+    server = SchedulerServer(
+        ServerOptions(
+            host=options.host,
+            grpc_port=options.grpc_port,
+            db=place,
+            task_hubs=options.task_hub,
+            limits=AZURE_LIMITS if options.limits == "azure" else NO_LIMITS,
+            token=token,
+            activity_grace_seconds=options.activity_grace,
+        )
+    )
+    listener = None
+    if not options.headless:
+        listener = ports.listen(options.host, options.dashboard_port, "--dashboard-port")
+    try:
+        await server.start()
+    except StoreError as error:
+        raise Refused(str(error)) from error
+    except PortBusy as error:
+        raise ports.refusal(options.host, options.grpc_port, "--grpc-port") from error
+    grpc_url = _url(options.host, server.grpc_port)
+    dashboard_url = None if listener is None else _url(options.host, listener.getsockname()[1])
+    _announce(options.log_format, grpc_url, dashboard_url, place)
+    await _arrival_of(signals)
+    logger.info("Stopping; running orchestrations go on when the scheduler is started again")
+    if listener is not None:
+        listener.close()
+    await server.stop()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(log_format: str, grpc_url: str, dashboard_url: str | None, place: Path | None) -> None:
+    """The one line on stdout: whoever reads it may connect."""
+    if log_format == "json":
+        line = json.dumps(
+            {
+                "event": "ready",
+                "grpc": grpc_url,
+                "dashboard": dashboard_url,
+                "data": None if place is None else str(place),
+            }
+        )
+    else:
+        line = (
+            f"durakit is ready: gRPC {grpc_url}, dashboard {dashboard_url or 'off'}, "
+            f"data {place or 'in memory'}"
+        )
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def _arrival_of(signals: StopSignals) -> None:
+    """Return when a signal has arrived. A daemon thread waits for it, so that it can hold up no exit."""
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+
+    def wait() -> None:
+        signals.wait()
+        loop.call_soon_threadsafe(arrived.set)
+
+    threading.Thread(target=wait, name="durakit-signals", daemon=True).start()
+    await arrived.wait()
