@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environment import ROOT, Environment, EnvironmentProblem
-from ports import holder, is_free
 from processes import ChildFailed, Crew, Exit, Line, Prefixes, describe_exit, wants_colours
 
 SAMPLES = ROOT / "samples"
@@ -84,10 +83,6 @@ class Addresses:
     dashboard: str
 
 
-class Refused(Exception):
-    """The command cannot be carried out; the text is one line for the user."""
-
-
 class Interrupted(Exception):
     """The user or the system asked this process to stop."""
 
@@ -131,17 +126,6 @@ def readable(text: str) -> str:
 def find_samples() -> dict[str, Sample]:
     """Return the samples by name."""
     return {path.parent.name: Sample(path.parent) for path in sorted(SAMPLES.glob("*/worker.py"))}
-
-
-def check_ports(grpc_port: int, dashboard_port: int) -> None:
-    """Raise Refused if one of the ports is taken, naming who has it."""
-    for port, option in ((grpc_port, "--grpc-port"), (dashboard_port, "--dashboard-port")):
-        if not is_free(port):
-            who = holder(port)
-            raise Refused(
-                f"Port {port} is in use{f' by {who}' if who else ''}. "
-                f"Stop it, or let the system choose a free port: {option} 0"
-            )
 
 
 def run(sample: Sample, environment: Environment, options: argparse.Namespace) -> None:
@@ -196,7 +180,8 @@ def wait_until(is_ready: Callable[[Line], bool], crew: Crew, child: str) -> str:
     """Return the line with which the child says that it is ready."""
     for event in crew.events(READY_TIMEOUT_SECONDS):
         if isinstance(event, Exit):
-            raise ChildFailed(f"The {event.child} ended before it was ready ({describe_exit(event.code)}).")
+            how = describe_exit(event.code)
+            raise ChildFailed(f"The {event.child} ended before it was ready ({how}); see its lines above.")
         if is_ready(event):
             return event.text
     raise ChildFailed(f"The {child} was not ready after {READY_TIMEOUT_SECONDS:.0f} seconds.")
@@ -308,11 +293,10 @@ def main(arguments: list[str]) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), interrupt)
     try:
-        check_ports(options.grpc_port, options.dashboard_port)
         environment = Environment()
         environment.ensure("scheduler", list(options.sample.folder.glob("requirements.txt")))
         run(options.sample, environment, options)
-    except (EnvironmentProblem, ChildFailed, Refused) as problem:
+    except (EnvironmentProblem, ChildFailed) as problem:
         print(f"run.py: {problem}", file=sys.stderr)
         return EXIT_FAILED
     except Interrupted as interrupted:

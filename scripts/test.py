@@ -82,6 +82,7 @@ GROUPS = [
         ],
     ),
     Group("unit", "one module at a time", [Tests("tests/unit")]),
+    Group("conformance", "the same scenarios for each pair of SDKs", [Tests("tests/conformance")]),
     Group("samples", "each sample's own tests", [Tests("test_workflow.py", sample) for sample in SAMPLES]),
     Group("e2e", "the README's commands as real processes", [Tests("tests/e2e")]),
 ]

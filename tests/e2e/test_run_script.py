@@ -25,6 +25,7 @@ import threading
 print("waiting", flush=True)
 threading.Event().wait()
 """
+NOT_READY = "run.py: The {} ended before it was ready (exit code {}); see its lines above."
 
 
 def last_line(output: str) -> str:
@@ -72,9 +73,10 @@ def test_a_busy_port_is_named_with_its_holder(clone: Clone) -> None:
         done = clone.run_sample("function_chaining", "--grpc-port", str(port))
 
     assert done.returncode == 1
-    assert f"run.py: Port {port} is in use" in done.stdout
+    assert f"Port {port} on 127.0.0.1 is in use by " in done.stdout
     assert f"process {os.getpid()}" in done.stdout
-    assert "--grpc-port 0" in done.stdout
+    assert "let the system choose a free port: --grpc-port 0" in done.stdout
+    assert last_line(done.stdout) == NOT_READY.format("scheduler", 1)
 
 
 def test_a_scheduler_that_cannot_start_says_why(clone: Clone) -> None:
@@ -86,7 +88,7 @@ def test_a_scheduler_that_cannot_start_says_why(clone: Clone) -> None:
 
     assert done.returncode == 1
     assert "[scheduler]" in done.stdout
-    assert last_line(done.stdout) == "run.py: The scheduler ended before it was ready (exit code 1)."
+    assert last_line(done.stdout) == NOT_READY.format("scheduler", 1)
     assert "Traceback" not in done.stdout
 
 
@@ -96,7 +98,7 @@ def test_a_worker_that_crashes_at_start_fails_the_command(clone: Clone) -> None:
     done = clone.run_sample("crashing_worker")
 
     assert done.returncode == 1
-    assert last_line(done.stdout) == "run.py: The worker ended before it was ready (exit code 3)."
+    assert last_line(done.stdout) == NOT_READY.format("worker", 3)
 
 
 def test_a_worker_that_crashes_later_fails_the_command(clone: Clone) -> None:

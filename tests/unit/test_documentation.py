@@ -28,7 +28,9 @@ def test_the_example_of_env_has_each_setting(setting: Setting) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ROOT.glob("samples/*/.env.example"), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("samples/*/.env.example")), ids=lambda path: path.parent.name
+)
 def test_a_samples_example_of_env_has_the_defaults(path: Path) -> None:
     defaults = {setting.variable: setting.default for setting in SETTINGS}
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import socket
 from pathlib import Path
 
 import pytest
 import run
 from processes import Line
-from run import Refused, Sample, check_ports, child_variables, is_worker_ready, parse, readable
+from run import Sample, child_variables, is_worker_ready, parse, readable
 
 SCRIPTS = Path(run.__file__).parent
 
@@ -54,17 +53,6 @@ def test_the_list_tells_what_each_sample_is_for(capsys: pytest.CaptureFixture[st
     assert run.main(["--list"]) == 0
 
     assert capsys.readouterr().out.startswith("function_chaining  ")
-
-
-def test_a_busy_port_is_refused_with_its_holder_and_the_way_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-        with pytest.raises(Refused) as caught:
-            check_ports(port, 0)
-
-    assert str(caught.value).startswith(f"Port {port} is in use")
-    assert str(caught.value).endswith("Stop it, or let the system choose a free port: --grpc-port 0")
 
 
 def test_a_hub_has_a_name_that_azure_accepts_too() -> None:
