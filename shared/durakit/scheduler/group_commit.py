@@ -1,9 +1,9 @@
 """Group commit on an event loop: one transaction for everything that is waiting.
 
-While groups are small and the disk answers fast, a group is committed right here on the loop, which
-saves two thread hand-offs a step. When many wait, or the disk is slow, a writer thread commits while
-the loop collects the next group. There is no timer: a group is whatever came while the last one was
-being written.
+While requests come one at a time and the disk answers fast, each is committed right where it was handled,
+which saves two thread hand-offs and a turn of the loop a step. When many come at once, or the disk is
+slow, a writer thread commits while the loop collects the next group. There is no timer: a group is
+whatever came while the last one was being written.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from durakit.scheduler.store import StoreError
 
 logger = logging.getLogger(__name__)
 
-INLINE_WAITERS = 1.6
-"""Average number of waiting callers a group may have to be committed on the loop."""
+INLINE_CALLERS = 1.6
+"""Average number of callers in one turn of the loop up to which each is committed at once."""
 INLINE_SECONDS = 0.0006
 """Average time a commit may take to be done on the loop."""
 LONGEST_SLEEP_SECONDS = 30.0
@@ -38,10 +38,11 @@ class GroupCommit:
         self._flush_planned = False
         self._writing: asyncio.Future[None] | None = None
         self._collecting: asyncio.Future[None] | None = None
-        self._waiters = 0
-        self._average_waiters = 1.0
+        self._callers = 0
+        self._average_callers = 1.0
         self._average_seconds = 0.0002
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_ns: int | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         engine.on_touched = self._touched
@@ -52,15 +53,31 @@ class GroupCommit:
 
         Covers reads too: what the caller saw in memory may be in a group that is still being written.
 
-        Raises (when awaited):
+        Raises (at once, or when awaited):
             StoreError: the group could not be written; nothing of it happened.
         """
+        if self._callers == 0:
+            self._loop.call_soon(self._count_callers)
+        self._callers += 1
         if self._engine.is_idle:
             return self._writing
+        if self._writing is None and self._collecting is None and self._inline:
+            error = self._flush()
+            if error is None:
+                return None
+            raise error
         if self._collecting is None:
             self._collecting = self._loop.create_future()
-        self._waiters += 1
         return self._collecting
+
+    @property
+    def _inline(self) -> bool:
+        return self._average_callers < INLINE_CALLERS and self._average_seconds < INLINE_SECONDS
+
+    def _count_callers(self) -> None:
+        """Once per turn of the loop in which anybody called: how many did?"""
+        self._average_callers += _SMOOTHING * (self._callers - self._average_callers)
+        self._callers = 0
 
     def close(self) -> None:
         """Stop the timer and the writer thread; call after the last flush."""
@@ -80,24 +97,27 @@ class GroupCommit:
     def _touched(self) -> None:
         if not self._flush_planned and self._writing is None:
             self._flush_planned = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush_as_planned)
 
-    def _flush(self) -> None:
+    def _flush_as_planned(self) -> None:
         self._flush_planned = False
+        self._flush()
+
+    def _flush(self) -> StoreError | None:
+        """Commit what was collected, here or on the writer thread; return why that failed here."""
         engine = self._engine
+        error = None
         if self._writing is None and not engine.is_idle:
             group = engine.cut()
             done, self._collecting = self._collecting, None
-            waiters, self._waiters = self._waiters, 0
-            self._average_waiters += _SMOOTHING * (waiters - self._average_waiters)
-            if group.batch is None:
-                self._finish(group, done, None)
-            elif self._average_waiters < INLINE_WAITERS and self._average_seconds < INLINE_SECONDS:
-                self._finish(group, done, self._write(group))
+            if group.batch is None or self._inline:
+                error = self._write(group) if group.batch is not None else None
+                self._finish(group, done, error)
             else:
                 self._writing = done or self._loop.create_future()
                 self._hand_over(group, self._writing)
         self._set_alarm()
+        return error
 
     def _write(self, group: Group) -> StoreError | None:
         started = time.perf_counter()
@@ -137,7 +157,7 @@ class GroupCommit:
             return
         logger.error("%s", error)
         # What was collected meanwhile built on the lost group, so it fails with it.
-        later, self._collecting, self._waiters = self._collecting, None, 0
+        later, self._collecting = self._collecting, None
         self._engine.reload(error)
         for future in (done, later):
             if future is not None:
@@ -147,17 +167,18 @@ class GroupCommit:
     # --- time
 
     def _set_alarm(self) -> None:
+        due_ns = self._engine.agenda.next_due_ns
+        if due_ns == self._alarm_ns and (self._alarm is not None or due_ns is None):
+            return
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        due_ns = self._engine.agenda.next_due_ns
-        if due_ns is None:
-            return
-        seconds = max(0.0, (due_ns - self._engine.now()) / 1e9)
-        self._alarm = self._loop.call_later(min(seconds, LONGEST_SLEEP_SECONDS), self._ring)
+        self._alarm_ns = due_ns
+        if due_ns is not None:
+            seconds = max(0.0, (due_ns - self._engine.now()) / 1e9)
+            self._alarm = self._loop.call_later(min(seconds, LONGEST_SLEEP_SECONDS), self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
         self._engine.run_due()
-        if self._engine.is_idle:
-            self._set_alarm()
+        self._set_alarm()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 import grpc
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_HUB = "default"
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Metadata: TypeAlias = "Iterable[tuple[str, str | bytes]] | None"
 
 _SESSIONS_KEY = "durakit-sessions"
 
@@ -79,17 +80,25 @@ class Service:
         if method.name in self._special:
             behaviour = self._guarded(self._special[method.name])
         elif method.name in self._requests.by_method:
-            behaviour = self._guarded(self._answering(self._requests.by_method[method.name]))
+            behaviour = self._answering(self._requests.by_method[method.name])
         else:
             behaviour = self._guarded(_unimplemented(method.name))
         return grpc.unary_unary_rpc_method_handler(behaviour, method.request.FromString, serialise)
 
-    def _answering(self, work: Request) -> Callable[[Any, Context], Awaitable[Message]]:
-        async def answer(request: Any, context: Context) -> Message:
-            response = work(request, self._hub(context))
-            pending = self._commits.durable()
+    def _answering(self, work: Request) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def answer(request: Any, context: Context) -> Any:
+            try:
+                metadata = context.invocation_metadata()
+                self._check_token(metadata)
+                response = work(request, self._hub(metadata))
+                pending = self._commits.durable()
+            except _TOLD as error:
+                return await _tell(error, context)
             if pending is not None:
-                await asyncio.shield(pending)
+                try:
+                    await asyncio.shield(pending)
+                except StoreError as error:
+                    return await _tell(error, context)
             return response
 
         return answer
@@ -97,33 +106,28 @@ class Service:
     def _guarded(
         self, work: Callable[[Any, Context], Awaitable[Any]]
     ) -> Callable[[Any, Context], Awaitable[Any]]:
-        """Check the token, and turn refusals into status codes."""
-
         async def guarded(request: Any, context: Context) -> Any:
-            if self._token is not None:
-                await self._check_token(context)
             try:
+                self._check_token(context.invocation_metadata())
                 return await work(request, context)
-            except Refusal as refusal:
-                await context.abort(grpc.StatusCode[refusal.status], refusal.message)
-            except StoreError as error:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            except StreamEnded:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "The scheduler is stopping. Reconnect.")
+            except _TOLD as error:
+                return await _tell(error, context)
 
         return guarded
 
-    async def _check_token(self, context: Context) -> None:
-        sent = _metadata(context, "authorization")
+    def _check_token(self, metadata: Metadata) -> None:
+        if self._token is None:
+            return
+        sent = _value(metadata, "authorization")
         if not hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode()):
             what = "does not match" if sent else "is missing"
-            await context.abort(
-                grpc.StatusCode.UNAUTHENTICATED,
+            raise Refusal(
+                "UNAUTHENTICATED",
                 f"The bearer token {what}. Set DURAKIT_TOKEN to the token the scheduler was started with.",
             )
 
-    def _hub(self, context: Context) -> TaskHub:
-        return self._engine.hub(_metadata(context, "taskhub") or DEFAULT_HUB)
+    def _hub(self, metadata: Metadata) -> TaskHub:
+        return self._engine.hub(_value(metadata, "taskhub") or DEFAULT_HUB)
 
     # --- waiting and streaming
 
@@ -131,7 +135,7 @@ class Service:
         self, satisfied: Callable[[Instance], bool]
     ) -> Callable[[pb.GetInstanceRequest, Context], Awaitable[Message]]:
         async def wait(request: pb.GetInstanceRequest, context: Context) -> Message:
-            hub = self._hub(context)
+            hub = self._hub(context.invocation_metadata())
             reached: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
             def resolve(instance: Instance) -> None:
@@ -144,7 +148,8 @@ class Service:
 
             waiter = Waiter(satisfied, resolve, fail)
             if not hub.wait(request.instanceId, waiter):
-                return await self._answering(self._requests.get)(request, context)
+                answered: Message = await self._answering(self._requests.get)(request, context)
+                return answered
             try:
                 return await reached
             finally:
@@ -153,7 +158,7 @@ class Service:
         return wait
 
     async def _stream_history(self, request: pb.StreamInstanceHistoryRequest, context: Context) -> None:
-        hub = self._hub(context)
+        hub = self._hub(context.invocation_metadata())
         pending = self._commits.durable()
         if pending is not None:
             await asyncio.shield(pending)
@@ -163,11 +168,12 @@ class Service:
     async def _get_work_items(self, request: pb.GetWorkItemsRequest, context: Context) -> None:
         if self._stopping:
             raise StreamEnded
-        hub = self._hub(context)
+        metadata = context.invocation_metadata()
+        hub = self._hub(metadata)
         offer = Offer(
-            worker=_metadata(context, "workerid") or context.peer(),
-            sdk=_metadata(context, "x-user-agent"),
-            sessions=_count(_metadata(context, _SESSIONS_KEY)),
+            worker=_value(metadata, "workerid") or context.peer(),
+            sdk=_value(metadata, "x-user-agent"),
+            sessions=_count(_value(metadata, _SESSIONS_KEY)),
             request=request,
         )
         ready = asyncio.Event()
@@ -200,11 +206,23 @@ class Service:
             stream.end()
 
 
-def _metadata(context: Context, key: str) -> str:
-    for name, value in context.invocation_metadata() or ():
+def _value(metadata: Metadata, key: str) -> str:
+    for name, value in metadata or ():
         if name == key:
             return value if isinstance(value, str) else value.decode()
     return ""
+
+
+_TOLD = (Refusal, StoreError, StreamEnded)
+"""What callers are told by a status code and a sentence."""
+
+
+async def _tell(error: Exception, context: Context) -> None:
+    if isinstance(error, Refusal):
+        await context.abort(grpc.StatusCode[error.status], error.message)
+    if isinstance(error, StreamEnded):
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "The scheduler is stopping. Reconnect.")
+    await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
 
 
 def _count(text: str) -> int:
