@@ -19,6 +19,11 @@ EXPERIMENTS = "-event_engine_client,-event_engine_listener"
 #: First release seen to know both names, and first one not yet tried.
 KNOWN_FROM, KNOWN_BELOW = (1, 74), (1, 86)
 
+BACKUP_POLL_VARIABLE = "GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"
+#: Without the EventEngine nobody watches a channel on which no call waits, but for a look this often. It is
+#: also how long a new connection to a scheduler that is back goes unnoticed; gRPC's own choice is 5,000.
+BACKUP_POLL_MS = 200
+
 
 def apply() -> bool:
     """Set the variable for this process and its children; True when it was set here."""
@@ -28,6 +33,7 @@ def apply() -> bool:
     if version is None or not KNOWN_FROM <= version < KNOWN_BELOW:
         return False
     os.environ[EXPERIMENTS_VARIABLE] = EXPERIMENTS
+    os.environ.setdefault(BACKUP_POLL_VARIABLE, str(BACKUP_POLL_MS))
     return True
 
 
