@@ -82,7 +82,9 @@ GROUPS = [
         ],
     ),
     Group("unit", "one module at a time", [Tests("tests/unit")]),
+    Group("simulation", "whole orchestrations on the virtual clock", [Tests("tests/simulation")]),
     Group("conformance", "the same scenarios for each pair of SDKs", [Tests("tests/conformance")]),
+    Group("faults", "kill -9, power cuts, full disks, and mutants", [Tests("tests/faults")]),
     Group("samples", "each sample's own tests", [Tests("test_workflow.py", sample) for sample in SAMPLES]),
     Group("e2e", "the README's commands as real processes", [Tests("tests/e2e")]),
 ]
