@@ -1,7 +1,6 @@
 """`durakit dev`: the scheduler and its dashboard on one event loop, from ready line to graceful stop.
 
-The dashboard's port is open from the start, but its code loads with the first visitor: it takes longer to
-import than everything else together, and many a scheduler never gets a visitor.
+Whoever reads the ready line may connect to both; the dashboard's code loads with its first visitor.
 """
 
 from __future__ import annotations
@@ -12,13 +11,18 @@ import logging
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from durakit.cli import ports
 from durakit.cli.access import is_loopback, token_for
 from durakit.cli.extras import missing_dashboard_module, missing_extra
 from durakit.cli.options import DevOptions
 from durakit.cli.refusal import Refused, WrongUsage
+from durakit.dashboard.on_demand import Dashboard
 from durakit.program import StopSignals, configure_logging
+
+if TYPE_CHECKING:
+    from durakit.scheduler.server import SchedulerServer
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +49,36 @@ def run_scheduler(options: DevOptions) -> None:
 
 
 async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -> None:
+    place = None if options.in_memory else options.db.expanduser().absolute()
+    # First the dashboard's port, which costs nothing: a file need not be opened to find it busy.
+    listener = None
+    if not options.headless:
+        listener = ports.listen(options.host, options.dashboard_port, "--dashboard-port")
+    try:
+        server = await _start_server(options, place, token)
+    except Refused:
+        if listener is not None:
+            listener.close()
+        raise
+    dashboard, dashboard_url = None, None
+    if listener is not None:
+        dashboard_url = _url(options.host, listener.getsockname()[1])
+        dashboard = Dashboard(listener, server, host=options.host, grpc_port=server.grpc_port, token=token)
+        dashboard.open()
+    _announce(options.log_format, _url(options.host, server.grpc_port), dashboard_url, place)
+    await _arrival_of(signals)
+    logger.info("Stopping; running orchestrations go on when the scheduler is started again")
+    if dashboard is not None:
+        await dashboard.close()
+    await server.stop()
+
+
+async def _start_server(options: DevOptions, place: Path | None, token: str | None) -> SchedulerServer:
+    """Return the scheduler, serving. Raises Refused when it cannot."""
     from durakit.scheduler.limits import AZURE_LIMITS, NO_LIMITS
     from durakit.scheduler.server import PortBusy, SchedulerServer, ServerOptions
     from durakit.scheduler.store import StoreError
 
-    place = None if options.in_memory else options.db.expanduser().absolute()
     server = SchedulerServer(
         ServerOptions(
             host=options.host,
@@ -61,23 +90,13 @@ async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -
             activity_grace_seconds=options.activity_grace,
         )
     )
-    listener = None
-    if not options.headless:
-        listener = ports.listen(options.host, options.dashboard_port, "--dashboard-port")
     try:
         await server.start()
     except StoreError as error:
         raise Refused(str(error)) from error
     except PortBusy as error:
         raise ports.refusal(options.host, options.grpc_port, "--grpc-port") from error
-    grpc_url = _url(options.host, server.grpc_port)
-    dashboard_url = None if listener is None else _url(options.host, listener.getsockname()[1])
-    _announce(options.log_format, grpc_url, dashboard_url, place)
-    await _arrival_of(signals)
-    logger.info("Stopping; running orchestrations go on when the scheduler is started again")
-    if listener is not None:
-        listener.close()
-    await server.stop()
+    return server
 
 
 def _url(host: str, port: int) -> str:

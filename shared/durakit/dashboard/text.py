@@ -1,0 +1,53 @@
+"""How values become text on a page: segments of paths, moments, and characters that must not act.
+
+Markup is escaped by the templates, not here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from urllib.parse import urlencode
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+#: Control characters, and those that turn the direction of text or take no room.
+_ACTING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def segment(text: str) -> str:
+    """Return the text as one segment of a path: every byte outside `A-Z a-z 0-9 _ -` becomes `~HH`.
+
+    So names with `/`, `.` or `%` survive routers and proxies, and none can be mistaken for a JSON twin.
+    """
+    return "".join(chr(byte) if byte in _PLAIN else f"~{byte:02X}" for byte in text.encode())
+
+
+def from_segment(text: str) -> str:
+    """Return what `segment` was given; a text that it never returns comes back as it is."""
+    try:
+        return re.sub(rb"~([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode()).decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def instances_path(hub: str, *, status: str | None = None, before: str | None = None, twin: str = "") -> str:
+    """Return the path of a hub's list; `twin` is `.json` for its other form."""
+    query = urlencode({key: value for key, value in (("status", status), ("before", before)) if value})
+    return f"/h/{segment(hub)}/instances{twin}{'?' if query else ''}{query}"
+
+
+def visible(text: str) -> str:
+    """Return the text with characters that act instead of showing, such as bidi controls, as escapes."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return an aware moment in UTC, with microseconds: `2026-11-21T13:49:58.123456Z`."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """Return the time of day in UTC, with the date when that is not today's."""
+    moment = moment.astimezone(timezone.utc)
+    is_today = moment.date() == now.astimezone(timezone.utc).date()
+    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
