@@ -67,7 +67,7 @@ THEIR_MESSAGES = {message.name: message for message in THEIRS.message_type}
 def test_both_packages_live_in_one_process_under_names_of_their_own() -> None:
     assert THEIRS.package == ""
     assert OURS.package == "durakit.wire"
-    assert theirs.HistoryEvent is not ours.HistoryEvent
+    assert theirs.HistoryEvent.DESCRIPTOR is not ours.HistoryEvent.DESCRIPTOR
 
 
 def test_no_message_is_missing_and_none_is_invented() -> None:
