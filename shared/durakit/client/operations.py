@@ -7,11 +7,11 @@ call into it.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -148,11 +148,11 @@ def wait_for(
         raise SettingsError(
             f"timeout is {timeout_seconds}; expected seconds above 0, or 0 to wait without limit."
         )
-    deadline = time.monotonic() + timeout_seconds if timeout_seconds else float("inf")
+    deadline = monotonic() + timeout_seconds if timeout_seconds else float("inf")
     request = pb.GetInstanceRequest(instanceId=instance_id, getInputsAndOutputs=fetch_payloads)
     pause_seconds = FIRST_PAUSE_SECONDS
     failure: SchedulerError | None = None
-    while (left := deadline - time.monotonic()) > 0:
+    while (left := deadline - monotonic()) > 0:
         try:
             response = yield Call(method, request, min(left, WAIT_SLICE_SECONDS))
         except SchedulerTimeoutError:
@@ -161,7 +161,7 @@ def wait_for(
             if not has_answered():
                 raise
             failure = error
-            yield Pause(min(pause_seconds, max(0.0, deadline - time.monotonic())))
+            yield Pause(min(pause_seconds, max(0.0, deadline - monotonic())))
             pause_seconds = min(pause_seconds * 2, MAX_PAUSE_SECONDS)
         else:
             return new_orchestration_state(instance_id, response, converter)

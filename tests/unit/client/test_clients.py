@@ -168,7 +168,7 @@ def test_a_payload_store_is_refused() -> None:
 def test_log_records_go_to_the_handler_given_and_nowhere_else() -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]  # the shortest handler there is
+    handler.emit = records.append  # type: ignore[method-assign, assignment]  # the shortest handler there is
     resiliency = GrpcClientResiliencyOptions(channel_recreate_failure_threshold=1)
     with FakeScheduler() as scheduler:
         address = scheduler.address

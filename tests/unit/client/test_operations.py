@@ -177,7 +177,7 @@ def test_a_long_wait_is_made_of_calls_that_gateways_let_live() -> None:
 
 
 def test_a_wait_that_is_over_says_for_what_and_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations.time, "monotonic", Clock(step_seconds=1.0))
+    monkeypatch.setattr("durakit.client.operations.monotonic", Clock(step_seconds=1.0))
 
     with pytest.raises(WaitTimeoutError) as error:
         drive(wait(timeout_seconds=2.5), DEADLINE, DEADLINE)
@@ -197,7 +197,7 @@ def test_a_wait_outlives_a_scheduler_that_goes_away_for_a_while() -> None:
 
 
 def test_a_wait_for_a_scheduler_that_stays_away_says_so_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations.time, "monotonic", Clock(step_seconds=1.0))
+    monkeypatch.setattr("durakit.client.operations.monotonic", Clock(step_seconds=1.0))
 
     with pytest.raises(WaitTimeoutError) as error:
         drive(wait(timeout_seconds=3), UNAVAILABLE, UNAVAILABLE)

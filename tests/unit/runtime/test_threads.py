@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import Queue
+
+import pytest
+from durakit.runtime.threads import EAGER_THREADS, WorkerThreads
+
+LOGGER = logging.getLogger("test.threads")
+SOON_SECONDS = 20.0
+
+
+def test_every_item_is_worked_on_once() -> None:
+    done: Queue[int] = Queue()
+    threads = WorkerThreads("t", 4, done.put, logger=LOGGER)
+
+    for number in range(200):
+        threads.submit(number)
+
+    assert sorted(done.get(timeout=SOON_SECONDS) for _ in range(200)) == list(range(200))
+    assert threads.stop() == []
+    assert threads.join(time.monotonic() + SOON_SECONDS)
+
+
+def test_items_that_hold_their_thread_in_user_code_all_run_at_once() -> None:
+    together = threading.Barrier(4 * EAGER_THREADS)
+    done: Queue[int] = Queue()
+
+    def work(number: int) -> None:
+        with threads.user_code():
+            together.wait(SOON_SECONDS)
+        done.put(number)
+
+    threads: WorkerThreads[int] = WorkerThreads("t", 4 * EAGER_THREADS, work, logger=LOGGER)
+    for number in range(4 * EAGER_THREADS):
+        threads.submit(number)
+
+    assert len([done.get(timeout=SOON_SECONDS) for _ in range(4 * EAGER_THREADS)]) == 4 * EAGER_THREADS
+    threads.stop()
+
+
+def test_no_more_items_run_at_once_than_the_limit() -> None:
+    running: Queue[int] = Queue()
+    go_on = threading.Event()
+
+    def work(number: int) -> None:
+        running.put(number)
+        go_on.wait(SOON_SECONDS)
+
+    threads: WorkerThreads[int] = WorkerThreads("t", 2, work, logger=LOGGER)
+    for number in range(5):
+        threads.submit(number)
+    first = {running.get(timeout=SOON_SECONDS), running.get(timeout=SOON_SECONDS)}
+
+    waiting = threads.stop()
+    go_on.set()
+
+    assert first == {0, 1}
+    assert waiting == [2, 3, 4], "what was not begun comes back, in order"
+    assert threads.join(time.monotonic() + SOON_SECONDS)
+
+
+def test_joining_gives_up_at_the_deadline() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    threads: WorkerThreads[int] = WorkerThreads("t", 1, work, logger=LOGGER)
+    threads.submit(1)
+    begun.wait(SOON_SECONDS)
+    threads.stop()
+
+    assert threads.join(time.monotonic()) is False
+    go_on.set()
+    assert threads.join(time.monotonic() + SOON_SECONDS) is True
+
+
+def test_an_unexpected_error_costs_its_item_only(caplog: pytest.LogCaptureFixture) -> None:
+    done: Queue[int] = Queue()
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise KeyError(number)
+        done.put(number)
+
+    threads: WorkerThreads[int] = WorkerThreads("t", 1, work, logger=LOGGER)
+    threads.submit(0)
+    threads.submit(1)
+
+    assert done.get(timeout=SOON_SECONDS) == 1
+    assert caplog.messages == ["t: an item was lost to an unexpected error"]
+    threads.stop()

@@ -1,0 +1,349 @@
+"""Workers against a real gRPC server that plays the scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from durakit.errors import SettingsError
+from durakit.grpc_options import GrpcWorkerResiliencyOptions
+from durakit.task import ActivityContext, OrchestrationContext
+from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.worker import (
+    ActivityWorkItemFilter,
+    ConcurrencyOptions,
+    OrchestrationWorkItemFilter,
+    TaskHubGrpcWorker,
+    VersioningOptions,
+    VersionMatchStrategy,
+    WorkItemFilters,
+)
+
+from .fake_scheduler import FakeScheduler, activity_item, first_turn_item
+
+SOON_SECONDS = 20.0
+QUICK = GrpcWorkerResiliencyOptions(reconnect_backoff_base_seconds=0.01, reconnect_backoff_cap_seconds=0.02)
+
+
+def greet(ctx: OrchestrationContext, _: Any) -> str:
+    return "hello"
+
+
+def echo(ctx: ActivityContext, value: Any) -> Any:
+    return value
+
+
+async def echo_async(ctx: ActivityContext, value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
+
+
+@contextmanager
+def working(
+    scheduler: FakeScheduler, *activities: Callable[..., Any], **options: Any
+) -> Iterator[TaskHubGrpcWorker]:
+    worker = TaskHubGrpcWorker(host_address=scheduler.address, resiliency_options=QUICK, **options)
+    worker.add_orchestrator(greet)
+    for activity in activities or (echo, echo_async):
+        worker.add_activity(activity)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.mark.parametrize("name", ["echo", "echo_async"])
+def test_an_activity_is_run_and_answered_under_its_token(name: str) -> None:
+    with FakeScheduler() as scheduler, working(scheduler):
+        scheduler.next_stream().send(activity_item(name, "i7", token="t7", input={"value": "[1]"}))
+
+        answer = scheduler.next_call("CompleteActivityTask").request
+
+    expected = pb.ActivityResponse(instanceId="i7", taskId=1, completionToken="t7", result={"value": "[1]"})
+    assert answer == expected
+
+
+def test_a_turn_is_run_and_answered_under_its_token() -> None:
+    with FakeScheduler() as scheduler, working(scheduler):
+        scheduler.next_stream().send(first_turn_item("greet", "i7", token="t7"))
+
+        answer = scheduler.next_call("CompleteOrchestratorTask").request
+
+    assert (answer.instanceId, answer.completionToken) == ("i7", "t7")
+    assert answer.actions[0].completeOrchestration.result.value == '"hello"'
+
+
+def test_a_stale_completion_harms_nobody() -> None:
+    with FakeScheduler() as scheduler, working(scheduler):
+        scheduler.answer(
+            "CompleteActivityTask", (grpc.StatusCode.NOT_FOUND, "stale"), pb.CompleteTaskResponse()
+        )
+        stream = scheduler.next_stream()
+        stream.send(activity_item("echo", "i1"))
+        assert scheduler.next_call("CompleteActivityTask").request.instanceId == "i1"
+
+        stream.send(activity_item("echo", "i2"))
+
+        assert scheduler.next_call("CompleteActivityTask").request.instanceId == "i2"
+        assert scheduler.calls("AbandonTaskActivityWorkItem") == []
+
+
+def test_the_scheduler_is_told_what_the_worker_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURAKIT_SESSION_CACHE", "7")
+    options = ConcurrencyOptions(
+        maximum_concurrent_activity_work_items=3, maximum_concurrent_orchestration_work_items=4
+    )
+    with (
+        FakeScheduler() as scheduler,
+        working(scheduler, concurrency_options=options, metadata=[("team", "a")]),
+    ):
+        stream = scheduler.next_stream()
+
+    assert stream.request == pb.GetWorkItemsRequest(
+        maxConcurrentActivityWorkItems=3,
+        maxConcurrentOrchestrationWorkItems=4,
+        capabilities=[pb.WORKER_CAPABILITY_HISTORY_STREAMING],
+    )
+    assert (stream.metadata["durakit-sessions"], stream.metadata["team"]) == ("7", "a")
+
+
+def test_a_worker_without_a_cache_asks_for_no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURAKIT_SESSION_CACHE", "0")
+    with FakeScheduler() as scheduler, working(scheduler):
+        assert "durakit-sessions" not in scheduler.next_stream().metadata
+
+
+def test_a_cache_size_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURAKIT_SESSION_CACHE", "many")
+
+    with pytest.raises(SettingsError) as refusal:
+        TaskHubGrpcWorker(host_address="localhost:1").start()
+
+    assert str(refusal.value) == (
+        "DURAKIT_SESSION_CACHE is 'many'; expected how many orchestrations to keep in memory, 0 or more."
+    )
+
+
+def filters_sent(prepare: Callable[[TaskHubGrpcWorker], None]) -> pb.WorkItemFilters | None:
+    with FakeScheduler() as scheduler:
+        worker = TaskHubGrpcWorker(host_address=scheduler.address)
+        worker.add_orchestrator(greet)
+        worker.add_activity(echo)
+        prepare(worker)
+        with worker:
+            worker.start()
+            request = scheduler.next_stream().request
+    return request.workItemFilters if request.HasField("workItemFilters") else None
+
+
+def test_filters_are_off_unless_asked_for() -> None:
+    assert filters_sent(lambda worker: None) is None
+
+
+def test_filters_come_from_what_is_registered() -> None:
+    assert filters_sent(lambda worker: worker.use_work_item_filters()) == pb.WorkItemFilters(
+        orchestrations=[pb.OrchestrationFilter(name="greet")], activities=[pb.ActivityFilter(name="echo")]
+    )
+
+
+def test_filters_name_the_version_when_only_that_one_is_run() -> None:
+    def prepare(worker: TaskHubGrpcWorker) -> None:
+        worker.use_versioning(VersioningOptions("2.0", match_strategy=VersionMatchStrategy.STRICT))
+        worker.use_work_item_filters()
+
+    sent = filters_sent(prepare)
+
+    assert sent is not None
+    assert list(sent.orchestrations[0].versions) == ["2.0"]
+
+
+def test_filters_can_be_given_and_taken_back() -> None:
+    given = WorkItemFilters(
+        [OrchestrationWorkItemFilter("greet", ["1"])], [ActivityWorkItemFilter("echo", ["2"])]
+    )
+
+    def take_back(worker: TaskHubGrpcWorker) -> None:
+        worker.use_work_item_filters()
+        worker.use_work_item_filters(None)
+
+    assert filters_sent(lambda worker: worker.use_work_item_filters(given)) == pb.WorkItemFilters(
+        orchestrations=[pb.OrchestrationFilter(name="greet", versions=["1"])],
+        activities=[pb.ActivityFilter(name="echo", versions=["2"])],
+    )
+    assert filters_sent(take_back) is None
+
+
+def test_filters_of_another_kind_are_refused() -> None:
+    with pytest.raises(TypeError) as refusal:
+        TaskHubGrpcWorker(host_address="localhost:1").use_work_item_filters(["greet"])  # type: ignore[arg-type]  # what is tested
+
+    assert str(refusal.value) == "filters is ['greet']; expected WorkItemFilters, None, or nothing."
+
+
+def test_stopping_finishes_what_runs_and_gives_back_what_waits() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(ctx: ActivityContext, _: Any) -> str:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+        return "done"
+
+    options = ConcurrencyOptions(maximum_concurrent_activity_work_items=1)
+    with FakeScheduler() as scheduler, working(scheduler, slow, concurrency_options=options) as worker:
+        stream = scheduler.next_stream()
+        stream.send(activity_item("slow", "running", token="t1"))
+        stream.send(activity_item("slow", "waiting", token="t2"))
+        begun.wait(SOON_SECONDS)
+        stopping = threading.Thread(target=worker.stop)
+        stopping.start()
+
+        given_back = scheduler.next_call("AbandonTaskActivityWorkItem").request
+        go_on.set()
+        finished = scheduler.next_call("CompleteActivityTask").request
+        stopping.join(SOON_SECONDS)
+
+    assert given_back.completionToken == "t2"
+    assert (finished.instanceId, finished.result.value) == ("running", '"done"')
+    assert not stopping.is_alive()
+
+
+def test_what_arrives_while_the_worker_stops_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durakit.runtime.dispatch.REJECTION_PAUSE_SECONDS", 0.01)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(ctx: ActivityContext, _: Any) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    options = ConcurrencyOptions(maximum_concurrent_activity_work_items=1)
+    with FakeScheduler() as scheduler, working(scheduler, slow, concurrency_options=options) as worker:
+        stream = scheduler.next_stream()
+        stream.send(activity_item("slow", "running", token="t1"))
+        stream.send(activity_item("slow", "waiting", token="t2"))
+        begun.wait(SOON_SECONDS)
+        stopping = threading.Thread(target=worker.stop)
+        stopping.start()
+        scheduler.next_call("AbandonTaskActivityWorkItem")
+        stream.send(activity_item("slow", "late", token="t3"))
+
+        given_back = scheduler.next_call("AbandonTaskActivityWorkItem").request
+        go_on.set()
+        stopping.join(SOON_SECONDS)
+        completed = [call.request.instanceId for call in scheduler.calls("CompleteActivityTask")]
+
+    assert given_back.completionToken == "t3"
+    assert completed == ["running"]
+
+
+def test_stopping_does_not_wait_longer_than_its_grace() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(ctx: ActivityContext, _: Any) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    with FakeScheduler() as scheduler, working(scheduler, slow) as worker:
+        scheduler.next_stream().send(activity_item("slow"))
+        begun.wait(SOON_SECONDS)
+
+        assert worker.stop(timedelta(0)) is False
+        go_on.set()
+
+
+def test_a_stopped_worker_may_be_started_again() -> None:
+    with FakeScheduler() as scheduler, working(scheduler) as worker:
+        scheduler.next_stream()
+        assert worker.stop() is True
+        assert worker.stop() is True
+
+        worker.start()
+
+        assert worker.wait_until_connected(timedelta(seconds=SOON_SECONDS))
+        scheduler.next_stream()
+
+
+def test_a_running_worker_cannot_be_changed() -> None:
+    with FakeScheduler() as scheduler, working(scheduler) as worker:
+        for change in (
+            lambda: worker.add_activity(echo),
+            lambda: worker.add_orchestrator(greet),
+            lambda: worker.use_versioning(VersioningOptions()),
+            worker.use_work_item_filters,
+            worker.start,
+        ):
+            with pytest.raises(RuntimeError, match=r"while the worker is running; call stop\(\) first\.$"):
+                change()
+
+
+def test_waiting_for_a_connection_before_the_start_is_refused() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        TaskHubGrpcWorker(host_address="localhost:1").wait_until_connected()
+
+    assert str(refusal.value) == ("The worker is not running; call start() before wait_until_connected().")
+
+
+def test_a_concurrency_below_one_is_refused() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        ConcurrencyOptions(maximum_thread_pool_workers=0)
+
+    assert str(refusal.value) == "maximum_thread_pool_workers is 0; expected a number of at least 1."
+
+
+def test_a_version_left_to_others_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durakit.runtime.dispatch.REJECTION_PAUSE_SECONDS", 0.01)
+    with FakeScheduler() as scheduler:
+        worker = TaskHubGrpcWorker(host_address=scheduler.address)
+        worker.add_orchestrator(greet)
+        worker.use_versioning(VersioningOptions("2.0", match_strategy=VersionMatchStrategy.STRICT))
+        with worker:
+            worker.start()
+            scheduler.next_stream().send(first_turn_item("greet", token="t9"))
+
+            given_back = scheduler.next_call("AbandonTaskOrchestratorWorkItem").request
+
+    assert given_back.completionToken == "t9"
+
+
+def test_an_entity_item_is_answered_with_failures() -> None:
+    with FakeScheduler() as scheduler, working(scheduler):
+        request = pb.EntityRequest(
+            instanceId="@counter@a",
+            operationRequests=[pb.HistoryEvent(eventId=-1, entityOperationSignaled={"requestId": "r1"})],
+        )
+        scheduler.next_stream().send(pb.WorkItem(entityRequestV2=request, completionToken="t"))
+
+        result = scheduler.next_call("CompleteEntityTask").request
+
+    assert result.results[0].failure.failureDetails.errorType == "EntityTaskNotFound"
+
+
+def test_a_history_that_is_too_long_is_fetched() -> None:
+    item = first_turn_item("greet")
+    past = list(item.orchestratorRequest.newEvents)
+    del item.orchestratorRequest.newEvents[1:]
+    item.orchestratorRequest.requiresHistoryStreaming = True
+    with FakeScheduler() as scheduler, working(scheduler):
+        scheduler.answer("StreamInstanceHistory", pb.HistoryChunk(events=past))
+        scheduler.next_stream().send(item)
+
+        asked = scheduler.next_call("StreamInstanceHistory").request
+        scheduler.next_call("CompleteOrchestratorTask")
+
+    assert (asked.instanceId, asked.executionId.value, asked.forWorkItemProcessing) == ("i1", "e1", True)
+
+
+def test_a_history_that_cannot_be_fetched_gives_the_item_back() -> None:
+    item = first_turn_item("greet", token="t5")
+    item.orchestratorRequest.requiresHistoryStreaming = True
+    with FakeScheduler() as scheduler, working(scheduler):
+        scheduler.answer("StreamInstanceHistory", (grpc.StatusCode.INTERNAL, "broken"))
+        scheduler.next_stream().send(item)
+
+        assert scheduler.next_call("AbandonTaskOrchestratorWorkItem").request.completionToken == "t5"
