@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from durakit import task
 from durakit.testing import InProcessTaskHub
 
