@@ -161,7 +161,9 @@ def start_scheduler(
     command = [str(environment.command("durakit")), "dev", "--log-format", "json"]
     command += ["--grpc-port", str(options.grpc_port), "--dashboard-port", str(options.dashboard_port)]
     command += ["--db", str(DATA / f"{sample.name}.db"), "--task-hub", sample.hub]
-    crew.start("scheduler", command, ROOT, child_variables())
+    # Who connects and which hubs there are is news to those who ask for it; here the sample has the word.
+    log_level = os.environ.get("DURAKIT_LOG_LEVEL", "warning")
+    crew.start("scheduler", command, ROOT, child_variables(DURAKIT_LOG_LEVEL=log_level))
     ready = json.loads(wait_until(is_scheduler_ready, crew, "scheduler"))
     return Addresses(ready["grpc"], ready["dashboard"])
 

@@ -75,9 +75,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
+def eventually(condition: Callable[[], bool], timeout_seconds: float = 30.0) -> bool:
     """Return whether the condition becomes true before the time is over."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
