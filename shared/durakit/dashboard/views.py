@@ -54,14 +54,19 @@ class InstancesView:
     """All task hubs, for the switcher."""
     status: str | None
     """The status that the list is narrowed to."""
-    is_newest: bool
-    """Whether this is the first page."""
+    before: str | None
+    """The place in the list where this page begins; None: at the newest instance."""
     items: list[InstanceRow]
     """Newest first."""
     next: str | None
     """Path of the page with older instances."""
     notices: list[str]
     """What of the address was ignored, and why."""
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether this is the first page."""
+        return self.before is None
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON twin; times are RFC 3339 in UTC."""
@@ -118,7 +123,7 @@ def instances_view(source: Source, hub: str, parameters: Iterable[tuple[str, str
         hub=hub,
         hubs=hubs,
         status=status,
-        is_newest=before is None,
+        before=before,
         items=page.items,
         next=None if page.next is None else text.instances_path(hub, status=status, before=page.next),
         notices=notices,
