@@ -128,6 +128,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="run-", dir=data) as place:
         facts = machine.facts(Path(place))
         records = run_rounds(variants, measurements, rounds, Path(place), tell, watch)
+        facts |= machine.state(Path(place), "after")
     lines = [
         report.Line(measurement.name, figure, measurement.item)
         for measurement in measurements

@@ -25,9 +25,16 @@ def facts(place: Path) -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "SQLite": sqlite3.sqlite_version,
         **{name: version(name) for name in ("grpcio", "protobuf", "durabletask", "durakit")},
-        "fsync p50": f"{fsync_p50_ms(place):.2f} ms (4 KiB appended)",
-        "SQLite commit p50": f"{commit_p50_ms(place):.2f} ms (WAL, synchronous=FULL, one row)",
-        "load before": f"{os.getloadavg()[0]:.2f}",
+        **state(place, "before"),
+    }
+
+
+def state(place: Path, when: str) -> dict[str, str]:
+    """What may change during a run on a shared machine: how fast the disk is, how busy the processors."""
+    return {
+        f"fsync p50 {when}": f"{fsync_p50_ms(place):.2f} ms (4 KiB appended)",
+        f"SQLite commit p50 {when}": f"{commit_p50_ms(place):.2f} ms (WAL, synchronous=FULL, one row)",
+        f"load {when}": f"{os.getloadavg()[0]:.2f}",
     }
 
 
