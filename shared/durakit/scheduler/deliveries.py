@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from durakit.scheduler.machine.instance import OpenTask, Turn
-from durakit.scheduler.refusal import stale
 from durakit.scheduler.streams import WorkerStream
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -79,31 +78,21 @@ class Deliveries:
         """Return the open delivery of an activity."""
         return self._tasks.get(token)
 
-    def turn_of(self, instance_id: str) -> TurnDelivery:
-        """Find a turn by instance, for workers that send no token; exactly one can be open.
-
-        Raises:
-            Refusal: NOT_FOUND when none is.
-        """
+    def turn_of(self, instance_id: str) -> TurnDelivery | None:
+        """Find a turn by instance, for workers that send no token; at most one can be open."""
         for delivery in self._turns.values():
             if delivery.turn.instance.id == instance_id:
                 return delivery
-        raise stale("orchestrator")
+        return None
 
-    def task_of(self, instance_id: str, task_id: int) -> TaskDelivery:
-        """Find an activity by instance and task id, for workers that send no token.
-
-        Raises:
-            Refusal: NOT_FOUND unless exactly one is open.
-        """
+    def task_of(self, instance_id: str, task_id: int) -> TaskDelivery | None:
+        """Find an activity by instance and task id, for workers that send no token; None if two are open."""
         found = [
             delivery
             for delivery in self._tasks.values()
             if delivery.task.task_id == task_id and delivery.task.instance.id == instance_id
         ]
-        if len(found) != 1:
-            raise stale("activity")
-        return found[0]
+        return found[0] if len(found) == 1 else None
 
     def close(self, delivery: TurnDelivery | TaskDelivery) -> None:
         """The delivery no longer counts; its worker has room again."""

@@ -203,7 +203,7 @@ class TaskHub:
         self._at(now + self._grace_ns, expire)
 
     def complete_turn(self, response: pb.OrchestratorResponse, now: int) -> None:
-        """Apply a worker's answer to a turn.
+        """Apply a worker's answer to a turn; without a token, a late one is dropped.
 
         Raises:
             Refusal: NOT_FOUND when the token names no open delivery.
@@ -213,12 +213,14 @@ class TaskHub:
             return
         delivery = self._deliveries.turn(token) if token else self._deliveries.turn_of(response.instanceId)
         if delivery is None:
-            raise stale("orchestrator")
+            _refuse_late("orchestrator", token)
+            return
         instance = delivery.turn.instance
         if instance.turn is not delivery.turn:
             self._deliveries.close(delivery)
             self._touched(self)
-            raise stale("orchestrator")
+            _refuse_late("orchestrator", token)
+            return
         if response.requiresHistory:
             self._give_back_turn(delivery)
         elif response.isPartial:
@@ -233,7 +235,8 @@ class TaskHub:
         self._touched(self)
 
     def complete_task(self, response: pb.ActivityResponse, now: int) -> None:
-        """Record the result of an activity. For an instance that has ended it is dropped.
+        """Record the result of an activity. For an instance that has ended it is dropped; so is a late one
+        without a token.
 
         Raises:
             Refusal: NOT_FOUND when the token names no open delivery.
@@ -246,7 +249,8 @@ class TaskHub:
         else:
             delivery = self._deliveries.task_of(response.instanceId, response.taskId)
         if delivery is None:
-            raise stale("activity")
+            _refuse_late("activity", token)
+            return
         self._deliveries.spend(delivery, self.machine.journal.number)
         arrivals.complete_task(self.machine, delivery.task, response, now)
         self._touched(self)
@@ -318,6 +322,10 @@ class TaskHub:
 
     def release_settled(self, instance: Instance) -> None:
         """A group is on disk that changed this instance's status."""
+        if instance.group > self.machine.journal.committed:
+            # It changed again meanwhile. What it is now may be told, and forgotten, when that is on disk too.
+            self.machine.journal.settled.append(instance)
+            return
         waiters = self._waiters.get(instance.id)
         if waiters:
             ready = [waiter for waiter in waiters if waiter.satisfied(instance)]
@@ -330,6 +338,7 @@ class TaskHub:
 
     def committed(self, group: int, now: int) -> None:
         """All of `group` has been released: hand ready work to streams."""
+        self.machine.forget_removed(group)
         self._deliveries.forget_spent(group)
         self._turns.drain(lambda key, instance: self._place_turn(key, instance, now))
         self._tasks.drain(self._place_task)
@@ -386,6 +395,17 @@ class TaskHub:
         if len(self.streams) > 1:
             self.streams.remove(stream)
             self.streams.append(stream)
+
+
+def _refuse_late(kind: str, token: str) -> None:
+    """Refuse a late answer if it came with a token; else drop it.
+
+    Workers that send no tokens cannot use a refusal. The Java SDK's 1.5 takes it for a broken connection: it
+    opens a second stream and never again reads the first, on which work would then be lost.
+    """
+    if token:
+        raise stale(kind)
+    logger.debug("A late answer without a token was dropped (%s).", kind)
 
 
 def _joined(chunks: list[pb.OrchestratorResponse], last: pb.OrchestratorResponse) -> pb.OrchestratorResponse:
