@@ -217,7 +217,7 @@ def report_write_page(_: ActivityContext, request: WriteReport) -> Report:
     return Report(str(page), listing.path, request.summary.orders, listing.rows, request.summary.revenue)
 
 
-ACTIVITIES = [
+ACTIVITIES: list[Callable[..., object]] = [
     report_read_orders,
     report_check_orders,
     report_price_orders,
