@@ -15,6 +15,8 @@ from durakit.cli import options as option_table
 from durakit.cli.refusal import Refused, WrongUsage
 from durakit.program import EXIT_USAGE, say
 
+EXIT_OK = 0
+
 _EXIT_CODES = "Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage, 130 Ctrl-C."
 
 _DEV_EPILOG = f"""
@@ -46,6 +48,7 @@ Examples:
 
 
 @click.group(
+    no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes of all commands: {_EXIT_CODES.partition(': ')[2]}",
 )
@@ -118,4 +121,4 @@ def run(arguments: list[str] | None = None) -> int:
         return EXIT_USAGE
     except click.Abort:
         return 128 + signal.SIGINT
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else EXIT_OK

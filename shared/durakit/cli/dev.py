@@ -50,7 +50,8 @@ def run_scheduler(options: DevOptions) -> None:
 
 async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -> None:
     place = None if options.in_memory else options.db.expanduser().absolute()
-    # First the dashboard's port, which costs nothing: a file need not be opened to find it busy.
+    # First the ports: no file need be opened to find one busy, and gRPC would complain in lines of its own.
+    ports.check(options.host, options.grpc_port, "--grpc-port")
     listener = None
     if not options.headless:
         listener = ports.listen(options.host, options.dashboard_port, "--dashboard-port")
@@ -95,7 +96,8 @@ async def _start_server(options: DevOptions, place: Path | None, token: str | No
     except StoreError as error:
         raise Refused(str(error)) from error
     except PortBusy as error:
-        raise ports.refusal(options.host, options.grpc_port, "--grpc-port") from error
+        # Taken since we looked.
+        raise Refused(f"{error} Choose another one with --grpc-port.") from error
     return server
 
 

@@ -16,27 +16,35 @@ from durakit.cli.refusal import Refused
 _LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
 _LSOF_TIMEOUT_SECONDS = 5.0
+_QUEUE = 128
+"""How many connections may wait to be accepted."""
 
 
 def listen(host: str, port: int, flag: str) -> socket.socket:
     """Return a socket that listens; connections wait in its queue until somebody accepts them.
 
+    Args:
+        port: 0 means a free one.
+        flag: the option that sets the port, for the text.
+
     Raises:
-        Refused: naming the reason and `flag`, the option that sets the port.
+        Refused: naming the reason and, when the port is in use, by whom.
     """
     try:
-        return _listening(host, port)
+        listener = _bound(host, port)
+        listener.listen(_QUEUE)
     except OSError as problem:
         raise Refused(_why(host, port, flag, problem)) from problem
+    listener.setblocking(False)
+    return listener
 
 
-def refusal(host: str, port: int, flag: str) -> Refused:
-    """Return what to say about a port on which somebody else, here gRPC, could not listen."""
+def check(host: str, port: int, flag: str) -> None:
+    """Raise Refused, as `listen` does, unless somebody else, here gRPC, may listen on the port."""
     try:
-        _listening(host, port).close()
+        _bound(host, port).close()
     except OSError as problem:
-        return Refused(_why(host, port, flag, problem))
-    return Refused(f"Port {port} on {host} could not be listened on. Try again, or another one with {flag}.")
+        raise Refused(_why(host, port, flag, problem)) from problem
 
 
 def holder(port: int) -> str | None:
@@ -50,24 +58,22 @@ def holder(port: int) -> str | None:
     return f"{command[:80]} (process {pid})" if command else f"process {pid}"
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     family, kind, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listener = socket.socket(family, kind)
+    bound = socket.socket(family, kind)
     try:
         if sys.platform == "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             # Connections of an earlier server that still wait out their end do not count.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-        listener.setblocking(False)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError:
-        listener.close()
+        bound.close()
         raise
-    return listener
+    return bound
 
 
 def _why(host: str, port: int, flag: str, problem: OSError) -> str:
