@@ -1,10 +1,10 @@
 # Aliases for the scripts, for those whose fingers know make.
 PYTHON ?= python3
 
-.PHONY: help run test test-all test-static test-unit test-samples test-e2e gen-proto format
+.PHONY: help run test test-all gen-proto format
 
 help:
-	@echo "make run SAMPLE=function_chaining | test | test-all | test-static | test-unit | test-samples | test-e2e | gen-proto | format"
+	@echo "make run SAMPLE=function_chaining | test | test-all | test-<group>, such as test-unit | gen-proto | format"
 
 SAMPLE ?= function_chaining
 run:
@@ -16,8 +16,8 @@ test:
 test-all:
 	$(PYTHON) scripts/test.py --all
 
-test-static test-unit test-samples test-e2e:
-	$(PYTHON) scripts/test.py $(@:test-%=%)
+test-%:
+	$(PYTHON) scripts/test.py $*
 
 gen-proto:
 	$(PYTHON) scripts/generate_proto.py

@@ -32,6 +32,8 @@ def main() -> None:
             show(follow(client, instance_id))
     except durakit.DurakitError as error:  # the scheduler cannot be reached, or the report has failed
         sys.exit(f"client.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("client.py: no longer waiting; an order report that was started goes on without us")
 
 
 def follow(client: TaskHubGrpcClient, instance_id: str) -> OrchestrationState | None:
