@@ -12,7 +12,7 @@ from typing import Any
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine import ending
-from durakit.scheduler.machine.events import nanoseconds
+from durakit.scheduler.machine.events import nanoseconds, storable
 from durakit.scheduler.machine.instance import TERMINAL, Instance, Status
 from durakit.scheduler.refusal import invalid
 from durakit.scheduler.states import state_of
@@ -41,9 +41,9 @@ class _Where:
     def range(self, column: str, bounds: Any, start: str, end: str) -> None:
         """Inclusive from, exclusive to."""
         if bounds.HasField(start):
-            self.add(f"{column} >= ?", nanoseconds(getattr(bounds, start)))
+            self.add(f"{column} >= ?", storable(nanoseconds(getattr(bounds, start))))
         if bounds.HasField(end):
-            self.add(f"{column} < ?", nanoseconds(getattr(bounds, end)))
+            self.add(f"{column} < ?", storable(nanoseconds(getattr(bounds, end))))
 
     def sql(self, rest: str) -> str:
         return f"WHERE {' AND '.join(self.conditions)} {rest}"
@@ -65,7 +65,8 @@ def query(engine: Engine, hub: TaskHub, request: pb.QueryInstancesRequest) -> pb
     """
     asked = request.query
     where = _in_hub(hub)
-    where.status_in([int(status) for status in asked.runtimeStatus])
+    statuses = [int(status) for status in asked.runtimeStatus]
+    where.status_in(statuses)
     where.range("created_ns", asked, "createdTimeFrom", "createdTimeTo")
     if asked.HasField("instanceIdPrefix") and asked.instanceIdPrefix.value:
         prefix = asked.instanceIdPrefix.value
@@ -82,6 +83,8 @@ def query(engine: Engine, hub: TaskHub, request: pb.QueryInstancesRequest) -> pb
     response = pb.QueryInstancesResponse()
     for instance in found[:size]:
         newest = _newest(hub, instance)
+        if statuses and newest.status not in statuses:
+            continue
         response.orchestrationState.append(state_of(newest, payloads=asked.fetchInputsAndOutputs))
     if len(found) > size:
         last = found[size - 1]
@@ -167,16 +170,17 @@ def _purge_if_ended(hub: TaskHub, instance_id: str, recursive: bool) -> int:
 def _purge_by(engine: Engine, hub: TaskHub, asked: pb.PurgeInstanceFilter, recursive: bool) -> int:
     where = _in_hub(hub)
     where.add("completed_ns IS NOT NULL")
-    where.status_in([int(status) for status in asked.runtimeStatus if Status(status) in TERMINAL])
-    if asked.runtimeStatus and not any(Status(status) in TERMINAL for status in asked.runtimeStatus):
+    ended = [status for status in map(int, asked.runtimeStatus) if status in TERMINAL]
+    if asked.runtimeStatus and not ended:
         return 0
+    where.status_in(ended)
     where.range("created_ns", asked, "createdTimeFrom", "createdTimeTo")
     found = engine.store.select(where.sql(""), where.parameters, inputs=False)
     deleted = 0
     for instance in found:
         current = hub.machine.find(instance.id)
-        # A recursive purge may have deleted it already, in this same group.
-        if current is not None and instance.row not in engine.journal.deleted:
+        # A recursive purge may have deleted it just now, or somebody has replaced it since.
+        if current is not None and current.row == instance.row:
             deleted += ending.purge(hub.machine, current, recursive=recursive)
     hub.changed()
     return deleted

@@ -115,14 +115,18 @@ class Requests:
                 f"Orchestration instance '{instance.id}' no longer has execution '{wanted}'; it continued as "
                 f"new or was restarted. Leave the execution id out to read the current one."
             )
-        chunk: list[bytes] = []
+        chunk: list[pb.HistoryEvent] = []
+        size = 0
         for blob in list(hub.machine.history(instance)):
-            chunk.append(blob)
-            if sum(map(len, chunk)) >= HISTORY_CHUNK_BYTES:
-                yield pb.HistoryChunk(events=framing.events_of(b"".join(chunk)))
-                chunk = []
+            for event in framing.events_of(blob):
+                length = event.ByteSize()
+                if chunk and size + length > HISTORY_CHUNK_BYTES:
+                    yield pb.HistoryChunk(events=chunk)
+                    chunk, size = [], 0
+                chunk.append(event)
+                size += length
         if chunk:
-            yield pb.HistoryChunk(events=framing.events_of(b"".join(chunk)))
+            yield pb.HistoryChunk(events=chunk)
 
     # --- workers
 

@@ -6,7 +6,7 @@ The stream is the lease (semantics.md 2.5): what it holds is given to others whe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -59,8 +59,8 @@ class WorkerStream:
         self._accepted: dict[tuple[bool, Key], bool] = {}
         if request.HasField("workItemFilters"):
             filters = request.workItemFilters
-            self._turn_names = {entry.name: frozenset(entry.versions) for entry in filters.orchestrations}
-            self._task_names = {entry.name: frozenset(entry.versions) for entry in filters.activities}
+            self._turn_names = _versions_by_name(filters.orchestrations)
+            self._task_names = _versions_by_name(filters.activities)
         self.streams_history = pb.WORKER_CAPABILITY_HISTORY_STREAMING in request.capabilities
 
     def takes_turn(self, key: Key) -> bool:
@@ -90,6 +90,18 @@ class WorkerStream:
         """Have the stream closed by the scheduler; `failure` is what the worker is told."""
         self.failure = failure or StreamEnded()
         self.wake()
+
+
+def _versions_by_name(
+    entries: Iterable[pb.OrchestrationFilter | pb.ActivityFilter],
+) -> dict[str, frozenset[str]]:
+    """Return the versions accepted of each name; none named means any."""
+    accepted: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        versions, before = frozenset(entry.versions), accepted.get(entry.name)
+        any_version = not versions or before == frozenset()
+        accepted[entry.name] = frozenset() if any_version else versions | (before or frozenset())
+    return accepted
 
 
 class StreamEnded(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from durakit.scheduler.limits import Limits
 from durakit.scheduler.machine import arrivals, creation, ending, events
-from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Parent
+from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Parent, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.refusal import Refusal
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -45,8 +45,20 @@ def objection(
         return _refused("HistoryTooLong", too_long)
     if any(action.HasField("sendEntityMessage") for action in response.actions):
         return _refused("EntitiesNotSupported", "This scheduler does not serve entities yet.")
+    for action in response.actions:
+        if action.HasField("completeOrchestration"):
+            status = int(action.completeOrchestration.orchestrationStatus)
+            if status not in _ENDS:
+                return _refused(
+                    "InvalidCompletion",
+                    f"The worker completed the orchestration with status {status}; expected COMPLETED, "
+                    f"FAILED, TERMINATED or CONTINUED_AS_NEW. Update the worker's SDK.",
+                )
     excess = _excess(machine.limits, response)
     return _refused("PayloadTooLarge", excess) if excess is not None else None
+
+
+_ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.TERMINATED, Status.CONTINUED_AS_NEW})
 
 
 def _excess(limits: Limits, response: pb.OrchestratorResponse) -> str | None:
@@ -153,7 +165,7 @@ def start_child(
                 f"An orchestration instance '{child_id}' already exists and is {existing.status.name}. "
                 f"Choose another instance_id for the sub-orchestration.",
             )
-        creation.remove(machine, existing)
+        machine.remove(existing)
     started = pb.ExecutionStartedEvent(
         name=wanted.name,
         version=wanted.version if wanted.HasField("version") else None,

@@ -1,4 +1,4 @@
-"""Creating instances and beginning executions; and making an id free again."""
+"""Creating instances and beginning executions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from durakit.scheduler.machine import events
 from durakit.scheduler.machine.instance import Instance, Parent, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.wire.messages import orchestration_pb2 as pb
-
-
-def remove(machine: Machine, instance: Instance) -> None:
-    """Forget an instance that has ended, so that its id is free."""
-    machine.resident.pop(instance.id, None)
-    machine.journal.delete(instance)
 
 
 def create(
@@ -39,7 +33,7 @@ def create(
         input=started.input.value if started.HasField("input") else None,
     )
     if started.HasField("scheduledStartTimestamp"):
-        instance.scheduled_ns = events.nanoseconds(started.scheduledStartTimestamp)
+        instance.scheduled_ns = events.storable(events.nanoseconds(started.scheduledStartTimestamp))
     machine.resident[instance_id] = instance
     machine.journal.create(instance)
     begin_execution(machine, instance, started, now)

@@ -126,8 +126,9 @@ def continue_as_new(
     )
     creation.begin_execution(machine, instance, started, now)
     for carried in action.carryoverEvents:
-        carried.eventId = -1
-        machine.deliver(instance, carried.WhichOneof("eventType") or "", carried.SerializeToString())
+        if carried.HasField("eventRaised"):
+            carried.eventId = -1
+            machine.deliver(instance, "eventRaised", carried.SerializeToString())
     for arrival in waiting:
         if arrival.kind in _SURVIVES_CONTINUE_AS_NEW:
             machine.deliver(instance, arrival.kind, arrival.event)
@@ -142,7 +143,7 @@ def purge(machine: Machine, instance: Instance, *, recursive: bool) -> int:
     if not instance.is_terminal:
         return 0
     children = machine.children_of(instance) if recursive else []
-    creation.remove(machine, instance)
+    machine.remove(instance)
     return 1 + sum(purge(machine, child, recursive=True) for child in children)
 
 

@@ -24,6 +24,11 @@ def nanoseconds(stamp: Timestamp) -> int:
     return stamp.seconds * BILLION + stamp.nanos
 
 
+def storable(at_ns: int) -> int:
+    """Return the time nearest to `at_ns` that 64 bits can hold: the years 1677 to 2262."""
+    return max(-(2**63), min(at_ns, 2**63 - 1))
+
+
 def text(value: str | None) -> StringValue | None:
     """Wrap `value`, keeping absent and empty apart."""
     return None if value is None else StringValue(value=value)

@@ -60,10 +60,23 @@ class Machine:
         self.limits = limits
         self.new_id = new_id
         self.resident: dict[str, Instance] = {}
+        self._removed: dict[int, int] = {}
 
     def find(self, instance_id: str) -> Instance | None:
         """Return the instance of that id, resident or not."""
-        return self.resident.get(instance_id) or self.archive.find(instance_id)
+        found = self.resident.get(instance_id) or self.archive.find(instance_id)
+        return found if found is not None and found.row not in self._removed else None
+
+    def remove(self, instance: Instance) -> None:
+        """Forget an instance, so that its id is free. The archive knows it until that is on disk."""
+        self.resident.pop(instance.id, None)
+        self.journal.delete(instance)
+        self._removed[instance.row] = self.journal.number
+
+    def forget_removed(self, committed_group: int) -> None:
+        """What was removed up to this group has left the archive too."""
+        if self._removed:
+            self._removed = {row: group for row, group in self._removed.items() if group > committed_group}
 
     def get(self, instance_id: str) -> Instance:
         """Return the instance of that id, or raise `Refusal` NOT_FOUND."""
@@ -74,9 +87,13 @@ class Machine:
 
     def history(self, instance: Instance) -> list[bytes]:
         """Return the blobs of the instance's turns, loading them if they are not in memory."""
-        if instance.history is None:
-            instance.history = self.archive.history(instance.row)
-        return instance.history
+        if instance.history is not None:
+            return instance.history
+        committed = self.archive.history(instance.row)
+        if instance.group <= self.journal.committed:
+            # Else a turn may be missing that is not on disk yet: good enough to read, not to keep.
+            instance.history = committed
+        return committed
 
     def next_row(self) -> int:
         """Return a number for a new instance."""

@@ -45,7 +45,7 @@ def start(machine: Machine, request: pb.CreateInstanceRequest, now: int) -> Inst
 def _make_room(
     machine: Machine, existing: Instance, policy: pb.OrchestrationIdReusePolicy | None, now: int
 ) -> None:
-    replaceable = {Status(value) for value in policy.replaceableStatus} if policy is not None else set()
+    replaceable = {int(status) for status in policy.replaceableStatus} if policy is not None else set()
     if replaceable & _LIVE and Status.TERMINATED not in replaceable:
         raise invalid(
             "The id reuse policy allows replacing running instances but leaves out TERMINATED. A running "
@@ -59,7 +59,7 @@ def _make_room(
         )
     if not existing.is_terminal:
         ending.terminate(machine, existing, None, recurse=True, now=now)
-    creation.remove(machine, existing)
+    machine.remove(existing)
 
 
 def restart(machine: Machine, request: pb.RestartInstanceRequest, now: int) -> Instance:
@@ -79,5 +79,5 @@ def restart(machine: Machine, request: pb.RestartInstanceRequest, now: int) -> I
     )
     if request.restartWithNewInstanceId:
         return creation.create(machine, machine.new_id(), started, now)
-    creation.remove(machine, old)
+    machine.remove(old)
     return creation.create(machine, old.id, started, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durakit.scheduler.machine import actions, ending, events
-from durakit.scheduler.machine.instance import Instance, Status, Turn
+from durakit.scheduler.machine.instance import Arrival, Instance, Status, Turn
 from durakit.scheduler.machine.machine import Machine
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -43,7 +43,10 @@ def complete(machine: Machine, turn: Turn, response: pb.OrchestratorResponse, no
     instance.clock_ns = turn.started_ns
     now = max(now, turn.started_ns)
     if response.HasField("orchestrationTraceContext"):
-        instance.trace = response.orchestrationTraceContext.SerializeToString()
+        trace = response.orchestrationTraceContext.SerializeToString()
+        if trace != instance.trace:
+            instance.trace = trace
+            machine.journal.change(instance)
 
     completion = _completion(response)
     objection = actions.objection(machine, instance, len(new_events), response)
@@ -80,11 +83,17 @@ def _consume(machine: Machine, turn: Turn, response: pb.OrchestratorResponse) ->
         limit = max(1, response.numEventsProcessed.value)
         if limit < len(new_events):
             new_events = new_events[:limit]
-            arrivals = arrivals[: limit - 1]
+            arrivals = _first(arrivals, limit - 1)
     del turn.instance.inbox[: len(arrivals)]
     for arrival in arrivals:
         machine.journal.take_arrival(arrival)
     return new_events
+
+
+def _first(arrivals: list[Arrival], count: int) -> list[Arrival]:
+    """Return the arrivals up to the one with the `count`-th event; a kick has none."""
+    with_event = [at for at, arrival in enumerate(arrivals) if arrival.event]
+    return arrivals[: with_event[count]]
 
 
 def _completion(response: pb.OrchestratorResponse) -> pb.CompleteOrchestrationAction | None:

@@ -41,7 +41,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE inbox (key INTEGER PRIMARY KEY, row INTEGER NOT NULL, event BLOB NOT NULL)",
         # Numbers of the file itself.
         "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-        "INSERT INTO counter VALUES ('boot', 0)",
+        # Begins anywhere, so that no number comes back after a file is lost, or memory is.
+        "INSERT INTO counter VALUES ('boot', abs(random() % 1000000000))",
     ),
 )
 """Each entry brings a file from version n to n + 1, in one transaction with the record of it."""
