@@ -1,0 +1,28 @@
+"""Every scenario of a peer as a test of its own; the peer's program runs once for all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.foreign.matrix import Run, offered, run
+from tests.foreign.peers import Peer
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take `peer` for all of their module's PEERS, and `scenario` for what the peer offers."""
+    peers: tuple[Peer, ...] = getattr(metafunc.module, "PEERS", ())
+    if "scenario" in metafunc.fixturenames:
+        pairs = [(peer, scenario) for peer in peers for scenario in offered(peer)]
+        ids = [f"{peer.name}-{scenario}" for peer, scenario in pairs]
+        metafunc.parametrize(("peer", "scenario"), pairs, ids=ids, scope="module")
+    elif "peer" in metafunc.fixturenames:
+        metafunc.parametrize("peer", peers, ids=[peer.name for peer in peers], scope="module")
+
+
+@pytest.fixture(scope="module")
+def outcomes(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What the peer's program printed; skips where its tools are not installed."""
+    missing = peer.missing_tools()
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} is not installed, which {peer.name} needs")
+    return run(peer, tmp_path_factory.mktemp(peer.name))
