@@ -98,9 +98,10 @@ class Display:
         self._prefixes = Prefixes(["scheduler", "worker", "client"], wants_colours(sys.stdout, os.environ))
 
     def show(self, line: Line) -> None:
-        """Print one line of a child."""
+        """Print one line of a child; what it said in JSON may be several."""
         text = readable(line.text) if line.child == "scheduler" else line.text
-        print(self._prefixes.of(line.child), text, flush=True)
+        for part in text.splitlines() or [""]:
+            print(self._prefixes.of(line.child), part, flush=True)
 
 
 def readable(text: str) -> str:
@@ -116,11 +117,8 @@ def readable(text: str) -> str:
     if "message" not in record:
         return text
     level = str(record.get("level", "")).lower()
-    return (
-        f"{level}: {record['message']}"
-        if level in ("warning", "error", "critical")
-        else str(record["message"])
-    )
+    prefix = f"{level}: " if level in ("warning", "error", "critical") else ""
+    return f"{prefix}{record['message']}\n{record.get('traceback', '')}".rstrip()
 
 
 def find_samples() -> dict[str, Sample]:

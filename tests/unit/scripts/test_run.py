@@ -69,6 +69,7 @@ def test_a_hub_has_a_name_that_azure_accepts_too() -> None:
             '{"event": "ready", "grpc": "G", "dashboard": "D", "data": "F"}',
             "ready: gRPC G, dashboard D, data F",
         ),
+        ('{"level": "ERROR", "message": "m", "traceback": "Traceback:\\n  T"}', "error: m\nTraceback:\n  T"),
         ("[1]", "[1]"),
         ('{"other": 1}', '{"other": 1}'),
     ],
