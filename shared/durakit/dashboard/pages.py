@@ -49,6 +49,7 @@ class Pages:
         self._templates.filters.update(visible=text.visible, rfc3339=text.rfc3339)
         self._templates.globals.update(
             instances_path=text.instances_path,
+            segment=text.segment,
             static_path=self._static_path,
             statuses=STATUSES,
             version=__version__,

@@ -50,9 +50,9 @@ def create_app(
     @app.api_route("/", methods=_READ, response_model=None)
     async def home(hub: str | None = None) -> Response:
         names = source.hub_names()
-        if hub is None and len(names) == 1:
-            hub = names[0]
-        return RedirectResponse("/hubs" if hub is None else text.instances_path(hub), status_code=302)
+        chosen = text.from_segment(hub) if hub else names[0] if len(names) == 1 else None
+        path = "/hubs" if chosen is None else text.instances_path(chosen)
+        return RedirectResponse(path, status_code=302)
 
     @app.api_route("/hubs", methods=_READ, response_model=None)
     @app.api_route("/hubs.json", methods=_READ, response_model=None)
