@@ -10,7 +10,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 FSYNC_SAMPLES = 200
 PAGE = bytes(4096)

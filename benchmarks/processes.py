@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PR_SET_PDEATHSIG = 1  # Linux: the signal a process gets when its parent dies
