@@ -332,10 +332,11 @@ class _Running:
         if not all_ended:
             self._logger.warning("Stopped although some work was still running after %g s", grace_seconds)
         self._stream.stop()
-        self._reader.join()
         self._dispatcher.close()
-        self._sessions.clear()
+        # Before the reader is awaited: this ends a greeting that nobody answers.
         self._connection.close()
+        self._reader.join()
+        self._sessions.clear()
         return all_ended
 
     def _opened(self) -> None:

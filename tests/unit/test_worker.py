@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -93,6 +93,60 @@ def test_a_stale_completion_harms_nobody() -> None:
 
         assert scheduler.next_call("CompleteActivityTask").request.instanceId == "i2"
         assert scheduler.calls("AbandonTaskActivityWorkItem") == []
+
+
+def step(ctx: OrchestrationContext, _: Any) -> Generator[Any, Any, str]:
+    yield ctx.call_activity("echo")
+    return "done"
+
+
+def second_turn_without_history(token: str) -> pb.WorkItem:
+    """What a scheduler with sessions sends after the first turn of `step`."""
+    request = pb.OrchestratorRequest(instanceId="i1")
+    request.executionId.value = "e1"
+    request.properties["IsExtendedSession"].bool_value = True
+    request.properties["IncludeState"].bool_value = False
+    request.properties["durakit.committedEvents"].number_value = 4
+    started = request.newEvents.add(eventId=-1)
+    started.timestamp.FromSeconds(1_700_000_001)
+    started.orchestratorStarted.SetInParent()
+    request.newEvents.add(eventId=-1).taskCompleted.taskScheduledId = 1
+    return pb.WorkItem(orchestratorRequest=request, completionToken=token)
+
+
+@contextmanager
+def stepping(scheduler: FakeScheduler) -> Iterator[None]:
+    with TaskHubGrpcWorker(host_address=scheduler.address, resiliency_options=QUICK) as worker:
+        worker.add_orchestrator(step)
+        worker.start()
+        yield
+
+
+def test_the_next_turn_needs_no_history_once_the_last_one_was_accepted() -> None:
+    with FakeScheduler() as scheduler, stepping(scheduler):
+        stream = scheduler.next_stream()
+        stream.send(first_turn_item("step", token="t1"))
+        scheduler.next_call("CompleteOrchestratorTask")
+        stream.send(second_turn_without_history("t2"))
+
+        answer = scheduler.next_call("CompleteOrchestratorTask").request
+
+    assert answer.actions[0].completeOrchestration.result.value == '"done"'
+
+
+def test_the_next_turn_needs_the_history_when_the_last_one_was_not_accepted() -> None:
+    with FakeScheduler() as scheduler, stepping(scheduler):
+        scheduler.answer(
+            "CompleteOrchestratorTask", (grpc.StatusCode.NOT_FOUND, "stale"), pb.CompleteTaskResponse()
+        )
+        stream = scheduler.next_stream()
+        stream.send(first_turn_item("step", token="t1"))
+        scheduler.next_call("CompleteOrchestratorTask")
+        stream.send(second_turn_without_history("t2"))
+
+        answer = scheduler.next_call("CompleteOrchestratorTask").request
+
+    assert answer == pb.OrchestratorResponse(instanceId="i1", completionToken="t2", requiresHistory=True)
 
 
 def test_the_scheduler_is_told_what_the_worker_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +241,8 @@ def test_filters_of_another_kind_are_refused() -> None:
     assert str(refusal.value) == "filters is ['greet']; expected WorkItemFilters, None, or nothing."
 
 
-def test_stopping_finishes_what_runs_and_gives_back_what_waits() -> None:
+def test_stopping_finishes_what_runs_and_gives_back_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durakit.runtime.dispatch.REJECTION_PAUSE_SECONDS", 0.01)
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(ctx: ActivityContext, _: Any) -> str:

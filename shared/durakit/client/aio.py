@@ -103,7 +103,9 @@ class AsyncTaskHubGrpcClient:
 
     async def schedule_new_orchestration(
         self,
-        orchestrator: Callable[[task.OrchestrationContext, TInput], Any] | str,
+        orchestrator: Callable[[task.OrchestrationContext, TInput], Any]
+        | Callable[[task.OrchestrationContext], Any]
+        | str,
         *,
         input: TInput | None = None,
         instance_id: str | None = None,

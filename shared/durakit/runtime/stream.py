@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from durakit.wire.channel import Metadata
     from durakit.wire.connection import Connection
 
-#: A stream that lived this long was a good one: the next is opened without delay.
+#: A stream that lived this long was a good one, even if there was nothing to do.
 GOOD_STREAM_SECONDS = 5.0
 #: A scheduler that sends no headers before its first item counts as connected after this time.
 HEADERS_TIMEOUT_SECONDS = 1.0
@@ -60,16 +60,29 @@ _END_BY_CODE = {
 
 @dataclass(frozen=True)
 class Ended:
-    """One end of a stream: its kind, the error if there was one, and how long the stream had been open."""
+    """One end of a stream: its kind, the error if there was one, how long it was open, whether it had
+    items.
+    """
 
     kind: StreamEnd
     error: DurakitError | None = None
     open_seconds: float = 0.0
+    had_items: bool = False
 
     @property
-    def is_good(self) -> bool:
-        """Whether the stream had worked, so that its end is no sign of trouble: draining looks like this."""
-        return self.open_seconds >= GOOD_STREAM_SECONDS and self.kind is not StreamEnd.SILENT
+    def had_worked(self) -> bool:
+        """Whether the trouble, if there is any, begins with this end."""
+        return self.had_items or self.open_seconds >= GOOD_STREAM_SECONDS
+
+    @property
+    def is_drain(self) -> bool:
+        """Whether the scheduler only moves its streams elsewhere; the next one need not wait."""
+        return self.kind is StreamEnd.CLOSED and self.open_seconds >= GOOD_STREAM_SECONDS
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the connection may be dead without gRPC knowing."""
+        return self.kind in (StreamEnd.SILENT, StreamEnd.TIMEOUT)
 
 
 class Backoff:
@@ -89,10 +102,10 @@ class Backoff:
 
     def after(self, ended: Ended) -> float:
         """Seconds to wait before the next stream."""
-        if ended.is_good:
+        if ended.had_worked:
             self.failures = 0
-            if ended.kind is StreamEnd.CLOSED:
-                return 0.0
+        if ended.is_drain:
+            return 0.0
         upper = min(self._cap_seconds, self._base_seconds * 2.0 ** min(self.failures, 30))
         self.failures += 1
         return self._draw() * upper
@@ -139,7 +152,8 @@ class WorkItemStream:
             pause_seconds = backoff.after(ended)
             self._report(ended, pause_seconds)
             threshold = resiliency.channel_recreate_failure_threshold
-            if threshold > 0 and backoff.failures and backoff.failures % threshold == 0:
+            many_failures = backoff.failures > 0 and threshold > 0 and backoff.failures % threshold == 0
+            if many_failures or (ended.is_doubtful and threshold > 0):
                 self._connection.replace()
             self._stopping.wait(pause_seconds)
 
@@ -171,7 +185,9 @@ class WorkItemStream:
         except DurakitError as refusal:
             code, error = StatusCode.UNAUTHENTICATED, refusal
         except Exception:
-            self._logger.exception("A work item could not be taken; the stream is opened anew")
+            # While stopping, the channel may be closed under our feet.
+            if not self._stopping.is_set():
+                self._logger.exception("A work item could not be taken; the stream is opened anew")
             code = StatusCode.UNKNOWN
         finally:
             if watch is not None:
@@ -181,9 +197,11 @@ class WorkItemStream:
         if self._stopping.is_set():
             return Ended(StreamEnd.STOPPED)
         open_seconds = 0.0 if opened_at is None else time.monotonic() - opened_at
+        kind = _END_BY_CODE.get(code, StreamEnd.FAILED)
         if watch is not None and watch.fell_silent:
-            return Ended(StreamEnd.SILENT, error, open_seconds)
-        return Ended(_END_BY_CODE.get(code, StreamEnd.FAILED), error, open_seconds)
+            # The error is our own cancellation, which would not say why.
+            kind, error = StreamEnd.SILENT, None
+        return Ended(kind, error, open_seconds, had_items=watch is not None and watch.had_items)
 
     def _read(self, items: Iterable[pb.WorkItem], watch: StreamWatch) -> None:
         take = self._on_item
@@ -199,7 +217,7 @@ class WorkItemStream:
 
     def _report(self, ended: Ended, pause_seconds: float) -> None:
         """One line when trouble begins; the attempts that follow are only for those who debug."""
-        if ended.is_good and ended.kind is StreamEnd.CLOSED:
+        if ended.is_drain:
             self._logger.info("The scheduler closed the stream of work items; opening the next one")
             return
         level = logging.DEBUG if self._is_troubled else logging.WARNING
@@ -207,7 +225,7 @@ class WorkItemStream:
         self._logger.log(
             level,
             "%s. Trying again until it succeeds; next attempt in %.1f s",
-            str(ended.error or f"{ended.kind.value}").rstrip("."),
+            str(ended.error or f"Lost {self._connection.address}: {ended.kind.value}").rstrip("."),
             pause_seconds,
         )
 
@@ -230,6 +248,7 @@ class StreamWatch:
         self._pings = False
         self._last_seen = time.monotonic()
         self.fell_silent = False
+        self.had_items = False
         threading.Thread(target=self._await_headers, name="durakit-stream-open", daemon=True).start()
         self._timer = threading.Thread(target=self._watch, name="durakit-stream-watch", daemon=True)
         self._timer.start()
@@ -239,7 +258,9 @@ class StreamWatch:
         self._last_seen = time.monotonic()
         if not self._is_open:
             self._open()
-        if not self._pings and item.HasField("healthPing"):
+        if not item.HasField("healthPing"):
+            self.had_items = True
+        elif not self._pings:
             self._pings = True
             self._changed.set()
 

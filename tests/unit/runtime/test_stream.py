@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from durakit.runtime.stream import Backoff, Ended, StreamEnd, WorkItemStream
 from durakit.wire.address import Address
 from durakit.wire.connection import Connection
 from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.worker import TaskHubGrpcWorker
 
 from ..fake_scheduler import FakeScheduler, activity_item
 
@@ -61,8 +63,8 @@ def reading(scheduler: FakeScheduler, *arguments: Any) -> Iterator[Reader]:
         reader.stop()
 
 
-def ended(kind: StreamEnd, open_seconds: float = 60.0) -> Ended:
-    return Ended(kind, None, open_seconds)
+def ended(kind: StreamEnd, open_seconds: float = 60.0, *, had_items: bool = False) -> Ended:
+    return Ended(kind, None, open_seconds, had_items)
 
 
 def test_items_are_handed_out_in_order() -> None:
@@ -215,8 +217,46 @@ def test_a_stream_that_closes_at_once_is_no_hot_loop() -> None:
     assert pauses == [1.0, 2.0, 4.0]
 
 
-def test_a_silent_stream_is_no_good_one_however_long_it_lived() -> None:
-    assert not ended(StreamEnd.SILENT).is_good
+def test_pauses_begin_anew_after_a_stream_that_had_worked() -> None:
+    backoff = Backoff(1.0, 30.0, draw=lambda: 1.0)
+    for _ in range(3):
+        backoff.after(ended(StreamEnd.UNAVAILABLE, open_seconds=0.0))
+
+    assert backoff.after(ended(StreamEnd.UNAVAILABLE, open_seconds=0.1, had_items=True)) == 1.0
+
+
+def test_a_stream_with_items_that_closes_at_once_is_no_hot_loop_either() -> None:
+    backoff = Backoff(1.0, 30.0, draw=lambda: 1.0)
+
+    assert backoff.after(ended(StreamEnd.CLOSED, open_seconds=0.1, had_items=True)) == 1.0
+
+
+def test_a_connection_that_may_be_dead_is_replaced_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    quick = GrpcWorkerResiliencyOptions(
+        silent_disconnect_timeout_seconds=0.05,
+        reconnect_backoff_base_seconds=0.01,
+        reconnect_backoff_cap_seconds=0.02,
+    )
+    with FakeScheduler() as scheduler, reading(scheduler, quick) as reader:
+        first = reader.connection.stub
+        scheduler.next_stream().send(pb.WorkItem(healthPing={}))
+        scheduler.next_stream()
+
+        assert reader.connection.stub is not first
+
+    assert caplog.messages[0].startswith(
+        f"Lost http://127.0.0.1:{scheduler.port}: the scheduler has been silent for too long. Trying again"
+    )
+
+
+def test_a_greeting_that_nobody_answers_does_not_hold_up_the_stop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        worker = TaskHubGrpcWorker(host_address=f"127.0.0.1:{deaf.getsockname()[1]}")
+        worker.start()
+        connection, _ = deaf.accept()
+
+        assert worker.stop() is True
+        connection.close()
 
 
 def test_stopping_before_anything_answers_ends_the_stream() -> None:
