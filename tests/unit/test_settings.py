@@ -15,6 +15,7 @@ from durakit.settings import (
     session_cache_size,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 AZURE = "https://hub.westeurope.durabletask.io:443"
 
 
@@ -227,3 +228,10 @@ def test_every_setting_has_a_variable_of_its_own_and_a_sentence_of_help() -> Non
 
     assert len(set(variables)) == len(variables)
     assert all(setting.help.endswith((".", "...")) for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("page", [".env.example", "README.md"])
+def test_every_setting_stands_in_the_pages_that_users_read(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    assert [setting.variable for setting in SETTINGS if setting.variable not in text] == []
