@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from durakit.runtime.delivery import Delivery
     from durakit.runtime.turns import TurnRunner
 
-#: Turns hold a thread while they compute and while the scheduler commits; more threads only fight for the
-#: GIL.
+#: Turns hold a thread while they compute and while the scheduler commits; more threads would only fight.
 MAX_TURN_THREADS = 8
 #: Threads that deliver the results of async activities.
 DELIVERY_THREADS = 8
@@ -103,8 +102,7 @@ class Dispatcher:
             self._logger.warning("A work item of kind %s cannot be served and is left alone", kind)
 
     def drain(self, grace_seconds: float) -> bool:
-        """Begin nothing more, abandon what waits, let finish what runs; True when everything has ended in
-        time.
+        """Begin nothing more, abandon what waits, let finish what runs; True when all has ended in time.
 
         The stream stays open meanwhile: it is the lease of what runs. Items that still arrive are given back
         after a pause, so that neither they nor the scheduler spin.

@@ -33,16 +33,18 @@ class WorkerThreads(Generic[T]):
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._unfinished = 0
         self._in_user_code: set[int] = set()
         self._grower: threading.Thread | None = None
         self._stopping = False
 
     def submit(self, item: T) -> None:
         """Have the item worked on as soon as a thread is free; after `stop` it is ignored."""
+        with self._lock:
+            self._unfinished += 1
+            if self._unfinished > len(self._threads):
+                self._grow()
         self._queue.put(item)
-        if self._idle < self._queue.qsize():
-            self._grow()
 
     @contextmanager
     def user_code(self) -> Iterator[None]:
@@ -56,18 +58,15 @@ class WorkerThreads(Generic[T]):
 
     def stop(self) -> list[T]:
         """Begin nothing more; return the items not begun, in order."""
-        self._stopping = True
-        waiting = self._drain()
         with self._lock:
-            threads = len(self._threads)
-        for _ in range(threads):
+            self._stopping = True
+        waiting = self._drain()
+        for _ in self._threads:
             self._queue.put(None)
         return waiting
 
     def join(self, deadline: float) -> bool:
-        """Wait until what runs has ended, at the latest until `time.monotonic()` is `deadline`; True if it
-        has.
-        """
+        """Wait until what runs has ended, but not longer than `time.monotonic()` < `deadline`; True if so."""
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
@@ -83,15 +82,15 @@ class WorkerThreads(Generic[T]):
             return items
 
     def _grow(self) -> None:
-        with self._lock:
-            count = len(self._threads)
-            if self._stopping or count >= self._limit:
-                return
-            if count < EAGER_THREADS:
-                self._start_one()
-            elif self._grower is None:
-                self._grower = threading.Thread(target=self._watch, name=f"{self._name}-growth", daemon=True)
-                self._grower.start()
+        """Start a thread, or somebody who sees whether more threads help; called with the lock."""
+        count = len(self._threads)
+        if self._stopping or count >= self._limit:
+            return
+        if count < EAGER_THREADS:
+            self._start_one()
+        elif self._grower is None:
+            self._grower = threading.Thread(target=self._watch, name=f"{self._name}-growth", daemon=True)
+            self._grower.start()
 
     def _start_one(self) -> None:
         thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
@@ -117,14 +116,12 @@ class WorkerThreads(Generic[T]):
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             item = self._queue.get()
-            with self._lock:
-                self._idle -= 1
             if item is None:
                 return
             try:
                 self._work(item)
             except Exception:
                 self._logger.exception("%s: an item was lost to an unexpected error", self._name)
+            with self._lock:
+                self._unfinished -= 1

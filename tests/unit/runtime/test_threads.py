@@ -41,6 +41,30 @@ def test_items_that_hold_their_thread_in_user_code_all_run_at_once() -> None:
     threads.stop()
 
 
+def test_an_item_never_waits_for_one_that_holds_its_thread() -> None:
+    """Whatever the moment at which it comes: while a thread is idle, is waking up, or is at work."""
+    for _ in range(200):
+        held, go_on = threading.Event(), threading.Event()
+        done: Queue[str] = Queue()
+
+        def work(
+            item: str, held: threading.Event = held, go_on: threading.Event = go_on, done: Queue[str] = done
+        ) -> None:
+            if item == "long":
+                held.set()
+                go_on.wait(SOON_SECONDS)
+            done.put(item)
+
+        threads: WorkerThreads[str] = WorkerThreads("t", 4, work, logger=LOGGER)
+        threads.submit("short")
+        threads.submit("long")
+        threads.submit("next")
+
+        assert {done.get(timeout=SOON_SECONDS), done.get(timeout=SOON_SECONDS)} == {"short", "next"}
+        go_on.set()
+        threads.stop()
+
+
 def test_no_more_items_run_at_once_than_the_limit() -> None:
     running: Queue[int] = Queue()
     go_on = threading.Event()
