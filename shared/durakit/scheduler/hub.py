@@ -348,10 +348,14 @@ class TaskHub:
         for stream in self.streams:
             stream.end(error)
         self.streams.clear()
-        for waiters in self._waiters.values():
+        self.end_waiting(error)
+
+    def end_waiting(self, error: Exception) -> None:
+        """Tell everyone who waits that the scheduler cannot say any more."""
+        waiting, self._waiters = self._waiters, {}
+        for waiters in waiting.values():
             for waiter in waiters:
                 waiter.fail(error)
-        self._waiters.clear()
 
     # --- dispatch
 

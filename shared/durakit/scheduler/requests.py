@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from durakit.scheduler import queries
@@ -33,7 +32,6 @@ class Requests:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.by_method: dict[str, Request] = {
-            "Hello": lambda request, hub: Empty(),
             "StartInstance": self._start,
             "GetInstance": self.get,
             "RaiseEvent": self._raise,

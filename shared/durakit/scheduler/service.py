@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from durakit.scheduler.engine import Engine
@@ -54,6 +55,7 @@ class Service:
         self._stopping = False
         self._requests = Requests(engine)
         self._special: dict[str, Callable[[Any, Context], Awaitable[Any]]] = {
+            "Hello": _hello,
             "WaitForInstanceStart": self._wait_for(has_begun),
             "WaitForInstanceCompletion": self._wait_for(has_ended),
             "GetWorkItems": self._get_work_items,
@@ -200,10 +202,12 @@ class Service:
             stream.send(framing.HEALTH_PING)
 
     def stop(self) -> None:
-        """Accept no more streams and end those that are open; their workers will reconnect."""
+        """Accept no more streams, end those that are open and all waiting; the callers will come again."""
         self._stopping = True
         for stream in self._streams:
             stream.end()
+        for hub in self._engine.hubs():
+            hub.end_waiting(StreamEnded())
 
 
 def _value(metadata: Metadata, key: str) -> str:
@@ -227,6 +231,11 @@ async def _tell(error: Exception, context: Context) -> None:
 
 def _count(text: str) -> int:
     return int(text) if text.isdigit() else 0
+
+
+async def _hello(request: Empty, context: Context) -> Empty:
+    """Answer without touching a hub: asking whether somebody is there must not make one."""
+    return request
 
 
 def _unimplemented(name: str) -> Callable[[Any, Context], Awaitable[Any]]:

@@ -105,4 +105,4 @@ def _versions_by_name(
 
 
 class StreamEnded(Exception):
-    """The scheduler closes the stream because it stops."""
+    """The scheduler ends a stream, or a wait, because it stops."""
