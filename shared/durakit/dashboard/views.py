@@ -154,4 +154,5 @@ def _instance_as_json(row: InstanceRow) -> dict[str, Any]:
         "updatedAt": text.rfc3339(row.updated_at),
         "parentId": row.parent_id,
         "error": row.error,
+        "waiting": row.waiting,
     }

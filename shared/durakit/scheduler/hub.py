@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from durakit.scheduler.agenda import Agenda
 from durakit.scheduler.deliveries import Deliveries, TaskDelivery, TurnDelivery
@@ -18,6 +19,7 @@ from durakit.scheduler.machine import arrivals, ending, rewind, starting, turns
 from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
+from durakit.scheduler.reasons import nobody_offers
 from durakit.scheduler.refusal import stale
 from durakit.scheduler.streams import Key, Offer, WorkerStream
 from durakit.scheduler.work_items import turn_item
@@ -27,6 +29,8 @@ from durakit.wire.messages import orchestration_pb2 as pb
 logger = logging.getLogger(__name__)
 
 SECOND = 1_000_000_000
+UNSERVED_DELAY_NS = 10 * SECOND
+"""How long work may wait for a worker that offers it before the log says so."""
 ABANDON_DELAY_NS = SECOND // 5
 """How long an item that a worker gave back waits, so that a refusing worker cannot spin."""
 
@@ -75,6 +79,7 @@ class TaskHub:
         self._turns: WorkQueue[Instance] = WorkQueue()
         self._tasks: WorkQueue[OpenTask] = WorkQueue()
         self._waiters: dict[str, list[Waiter]] = {}
+        self._watched: set[tuple[bool, Key]] = set()
         self._histories = histories
         self._grace_ns = activity_grace_ns
         self._touched = touched
@@ -341,7 +346,7 @@ class TaskHub:
         self.machine.forget_removed(group)
         self._deliveries.forget_spent(group)
         self._turns.drain(lambda key, instance: self._place_turn(key, instance, now))
-        self._tasks.drain(self._place_task)
+        self._tasks.drain(lambda key, task: self._place_task(key, task, now))
 
     def abort(self, error: Exception) -> None:
         """The scheduler cannot go on with this hub: tell every stream and everyone who waits."""
@@ -365,6 +370,7 @@ class TaskHub:
             return True
         stream = self._stream_for_turn(key, instance)
         if stream is None:
+            self._watch(key, self._turns, turn=True, now=now)
             return False
         instance.queued = False
         turn = turns.offer(instance, self.machine.journal.committed, now)
@@ -383,7 +389,7 @@ class TaskHub:
                 return stream
         return None
 
-    def _place_task(self, key: Key, task: OpenTask) -> bool:
+    def _place_task(self, key: Key, task: OpenTask, now: int) -> bool:
         if not arrivals.is_open(task):
             return True
         for stream in self.streams:
@@ -392,7 +398,22 @@ class TaskHub:
                 stream.send(framing.activity_item(task.request, delivery.token))
                 self._rotate(stream)
                 return True
+        self._watch(key, self._tasks, turn=False, now=now)
         return False
+
+    def _watch(self, key: Key, queue: WorkQueue[Any], *, turn: bool, now: int) -> None:
+        """Look again in a while at work that could not be placed; say so when nobody offers it still."""
+        if (turn, key) in self._watched or nobody_offers(key, self.streams, turn=turn) is None:
+            return
+        self._watched.add((turn, key))
+
+        def look_again(_: int) -> None:
+            self._watched.discard((turn, key))
+            sentence = nobody_offers(key, self.streams, turn=turn)
+            if sentence is not None and queue.has(key):
+                logger.warning("Work waits in hub '%s': %s", self.name, sentence)
+
+        self._at(now + UNSERVED_DELAY_NS, look_again)
 
     def _rotate(self, stream: WorkerStream) -> None:
         """Put a stream that was given work behind the others."""

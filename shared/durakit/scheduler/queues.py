@@ -50,6 +50,10 @@ class WorkQueue(Generic[Item]):
             else:
                 open_keys.remove(key)
 
+    def has(self, key: Key) -> bool:
+        """Whether anything waits under this key."""
+        return key in self._lines
+
     def waiting(self) -> Iterator[tuple[Key, int]]:
         """Yield each key and how many items wait under it."""
         for key, line in self._lines.items():

@@ -18,9 +18,10 @@ import grpc.aio
 from durakit.scheduler import queries
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
-from durakit.scheduler.hub import SECOND
+from durakit.scheduler.hub import SECOND, TaskHub
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
 from durakit.scheduler.machine.instance import Instance, Status
+from durakit.scheduler.reasons import missing_worker
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.service import DEFAULT_HUB, Service
 from durakit.scheduler.states import first_line_of_failure
@@ -78,7 +79,12 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class InstanceRow:
-    """One instance in a list; times are aware, in UTC."""
+    """One instance in a list; times are aware, in UTC.
+
+    Attributes:
+        error: first line of its failure.
+        waiting: which worker is missing, in words, if that is what it waits for.
+    """
 
     id: str
     name: str
@@ -87,6 +93,7 @@ class InstanceRow:
     updated_at: datetime
     parent_id: str | None
     error: str | None
+    waiting: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,13 +184,14 @@ class SchedulerServer:
                 words = ", ".join(member.word for member in Status)
                 raise Refusal("INVALID_ARGUMENT", f"'{status}' is not a status. Known are: {words}.")
             wanted = Status[status.upper()]
+        task_hub = self._engine.hub(hub)
         found, following = queries.newest_first(
-            self._engine, self._engine.hub(hub), status=wanted, limit=limit, before=before
+            self._engine, task_hub, status=wanted, limit=limit, before=before
         )
-        return InstancePage([_row(instance) for instance in found], following)
+        return InstancePage([_row(instance, task_hub) for instance in found], following)
 
 
-def _row(instance: Instance) -> InstanceRow:
+def _row(instance: Instance, hub: TaskHub) -> InstanceRow:
     return InstanceRow(
         id=instance.id,
         name=instance.name,
@@ -192,6 +200,7 @@ def _row(instance: Instance) -> InstanceRow:
         updated_at=_moment(instance.updated_ns),
         parent_id=instance.parent.instance_id if instance.parent is not None else None,
         error=first_line_of_failure(instance),
+        waiting=missing_worker(instance, hub.streams),
     )
 
 

@@ -55,7 +55,8 @@ class WorkerStream:
         request = self.offer.request
         self._turn_credit = request.maxConcurrentOrchestrationWorkItems or UNSTATED_CREDIT
         self._task_credit = request.maxConcurrentActivityWorkItems or UNSTATED_CREDIT
-        self._turn_names = self._task_names = None
+        self._turn_names: dict[str, frozenset[str]] | None = None
+        self._task_names: dict[str, frozenset[str]] | None = None
         self._accepted: dict[tuple[bool, Key], bool] = {}
         if request.HasField("workItemFilters"):
             filters = request.workItemFilters
@@ -80,6 +81,10 @@ class WorkerStream:
             known = versions is not None and (not versions or key[1] in versions)
             self._accepted[turn, key] = known
         return known
+
+    def offered_names(self, *, turn: bool) -> list[str]:
+        """Return the names in its filter; empty for a worker without one, which takes every name."""
+        return list((self._turn_names if turn else self._task_names) or ())
 
     def send(self, item: bytes) -> None:
         """Put a serialised work item on its way."""

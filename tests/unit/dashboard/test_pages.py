@@ -38,9 +38,17 @@ def test_a_list_shows_what_is_known_of_an_instance() -> None:
 
     assert page.status_code == 200
     assert main_text(page.text).endswith(
-        "Status Name Id Parent Error Started Updated "
+        "Status Name Id Parent Now Started Updated "
         "Failed purchase_order po-1 batch-7 CardDeclined: no funds 13:49:58 13:50:00"
     )
+
+
+def test_a_list_says_which_worker_an_instance_waits_for() -> None:
+    source = Hubs({"default": [row("po-1", waiting="No worker is connected.")]})
+
+    page = request(source, "/h/default/instances")
+
+    assert "po-1 – No worker is connected. 13:49:58" in main_text(page.text)
 
 
 def test_the_json_twin_says_the_same_in_stable_names() -> None:
@@ -61,6 +69,7 @@ def test_the_json_twin_says_the_same_in_stable_names() -> None:
                 "updatedAt": "2026-11-21T13:50:00.000000Z",
                 "parentId": "batch-7",
                 "error": None,
+                "waiting": None,
             }
         ],
         "next": None,
