@@ -71,28 +71,26 @@ def _write(content: bytearray, offset: int, data: bytes) -> None:
     content[offset : offset + len(data)] = data
 
 
-class PowerCut(BaseException):
-    """Raised where the power fails; nothing after it happens."""
-
-
 class Disk:
     """The disk of one machine; `connect` opens a database on it.
 
     Attributes:
         before_write: called with a word before each change reaches the disk: "write", "truncate", "sync" or
             "delete". What it raises, SQLite sees as a failure of that operation.
+        before_statement: called with each SQL statement before it runs; may return another one.
     """
 
     def __init__(self, contents: dict[str, bytes] | None = None) -> None:
         self.files = {name: File(content, bytearray(content)) for name, content in (contents or {}).items()}
         self.before_write: Callable[[str], None] = lambda operation: None
+        self.before_statement: Callable[[str], str] = lambda statement: statement
         self._scratch = tempfile.TemporaryDirectory(prefix="lossy-", dir=_scratch_place())
         self._vfs = _Vfs(f"lossy-{next(_numbers)}", self)
         self._connections: list[Connection] = []
 
     def connect(self, location: str) -> Connection:
         """Open a connection to the database of that name."""
-        connection = Connection(apsw.Connection(str(self._place(location)), vfs=self._vfs.name))
+        connection = Connection(self, apsw.Connection(str(self._place(location)), vfs=self._vfs.name))
         self._connections.append(connection)
         return connection
 
@@ -111,6 +109,7 @@ class Disk:
     def discard(self) -> None:
         """Forget the disk and all that is open on it."""
         self.before_write = lambda operation: None
+        self.before_statement = lambda statement: statement
         for connection in self._connections:
             connection.close()
         self._vfs.unregister()
@@ -125,14 +124,15 @@ def _scratch_place() -> str | None:
 class Connection:
     """An APSW connection as the store wants it."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, disk: Disk, connection: apsw.Connection) -> None:
+        self._disk = disk
         self.raw = connection
 
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Any:
-        return self.raw.execute(statement, tuple(parameters))
+        return self.raw.execute(self._disk.before_statement(statement), tuple(parameters))
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Any:
-        return self.raw.executemany(statement, rows)
+        return self.raw.executemany(self._disk.before_statement(statement), rows)
 
     def close(self) -> None:
         self.raw.close(True)

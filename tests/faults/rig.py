@@ -252,6 +252,7 @@ class Rig:
         self.hands: list[tuple[WorkerStream, pb.WorkItem]] = []
         self.past: list[pb.WorkItem] = []
         self.count = 0
+        self.on_sent: Callable[[WorkerStream], None] = lambda stream: None
 
     def _new_id(self) -> str:
         self.ids += 1
@@ -288,7 +289,7 @@ class Rig:
         request = pb.GetWorkItemsRequest(
             maxConcurrentOrchestrationWorkItems=turns, maxConcurrentActivityWorkItems=tasks
         )
-        stream = self.hub.open_stream(Offer("worker", "", 0, request), lambda: None)
+        stream = self.hub.open_stream(Offer("worker", "", 0, request), lambda: self.on_sent(stream))
         stream.held = OrderedSet()  # type: ignore[assignment]
         self.streams.append(stream)
         return stream
@@ -365,10 +366,32 @@ class Rig:
         self.pending.clear()
         self.collect()
 
+    def commit_meanwhile(self, deeds: int) -> None:
+        """Commit as the writer thread does: while one group is written, the next one is collected."""
+        group = self.engine.cut()
+        facts, self.pending = self.pending, []
+        for _ in range(deeds):
+            self.do_something()
+        if group.batch is not None:
+            self.store.commit(group.batch)
+        for fact in facts:
+            fact(self.book)
+        self.engine.release(group)
+        self.collect()
+
     # --- a random life
 
     def step(self) -> None:
         """Do something, drawn at random; most of the time commit after it."""
+        self.do_something()
+        kind = self.draw.random()
+        if kind < 0.5:
+            self.commit()
+        elif kind < 0.8:
+            self.commit_meanwhile(self.draw.randint(0, 3))
+
+    def do_something(self) -> None:
+        """Do something, drawn at random, and do not commit it."""
         draw = self.draw
         deed = draw.choices(
             (
@@ -382,8 +405,6 @@ class Rig:
             (3, 3, 14, 1, 1, 3),
         )[0]
         deed()
-        if draw.random() < 0.7:
-            self.commit()
 
     def _start_some(self) -> None:
         if len(self.book.started) - len(self.book.ended) < 12:
