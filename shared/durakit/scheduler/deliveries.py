@@ -37,12 +37,12 @@ class Deliveries:
     """All open deliveries of a hub.
 
     Args:
-        boot: number of the present opening of the store.
+        boot: names the present loading of the store.
         hub_row: keeps tokens of different hubs apart.
     """
 
-    def __init__(self, boot: int, hub_row: int) -> None:
-        self._prefix = f"{boot:x}.{hub_row:x}."
+    def __init__(self, boot: str, hub_row: int) -> None:
+        self._prefix = f"{boot}.{hub_row:x}."
         self._count = 0
         self._turns: dict[str, TurnDelivery] = {}
         self._tasks: dict[str, TaskDelivery] = {}

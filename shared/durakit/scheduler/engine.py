@@ -51,10 +51,12 @@ class Engine:
         self._new_id = new_id
         self._grace_ns = int(activity_grace_seconds * SECOND)
         self.journal = Journal()
+        self._loads = 0
         self._load()
 
     def _load(self) -> None:
         """Build everything in memory from the store."""
+        self._loads += 1
         self._counters = Counters(*self.store.highest())
         self._histories = HistoryCache()
         self.agenda = Agenda()
@@ -78,9 +80,8 @@ class Engine:
             children=lambda instance_id: self.store.children(row, instance_id),
         )
         machine = Machine(row, self.journal, archive, self._counters, self.limits, self._new_id)
-        hub = TaskHub(
-            name, machine, self.store.boot, self._histories, self.agenda, self._grace_ns, self._touch
-        )
+        boot = f"{self.store.boot:x}.{self._loads:x}"
+        hub = TaskHub(name, machine, boot, self._histories, self.agenda, self._grace_ns, self._touch)
         self._hubs[name] = self._by_row[row] = hub
         return hub
 

@@ -54,7 +54,7 @@ class TaskHub:
     """One task hub.
 
     Args:
-        boot: number of the present opening of the store; makes tokens unique across restarts.
+        boot: names the present loading of the store; makes tokens unique across restarts and reloads.
         histories: keeps the histories in memory within bounds, shared by all hubs.
         agenda: where things due later are put, shared by all hubs.
         activity_grace_ns: how long the result of an activity may still come after its stream ended.
@@ -65,7 +65,7 @@ class TaskHub:
         self,
         name: str,
         machine: Machine,
-        boot: int,
+        boot: str,
         histories: HistoryCache,
         agenda: Agenda,
         activity_grace_ns: int,

@@ -192,14 +192,19 @@ def _send_event(
     return events.event_sent(now, action.id, sent)
 
 
-def _terminate_other(
-    machine: Machine, instance: Instance, action: pb.OrchestratorAction, now: int, is_last: bool
+def terminate_others(
+    machine: Machine, instance: Instance, actions: Iterable[pb.OrchestratorAction], now: int
 ) -> None:
-    wanted = action.terminateOrchestration
-    target = machine.find(wanted.instanceId)
-    if target is not None and target is not instance:
-        reason = wanted.reason if wanted.HasField("reason") else None
-        ending.terminate(machine, target, reason, recurse=wanted.recurse, now=now)
+    """Carry out the terminations a turn asked for. Call when all else of the turn is in the journal: a
+    recursive one may come back to the instance itself.
+    """
+    for action in actions:
+        if action.HasField("terminateOrchestration"):
+            wanted = action.terminateOrchestration
+            target = machine.find(wanted.instanceId)
+            if target is not None and target is not instance:
+                reason = wanted.reason if wanted.HasField("reason") else None
+                ending.terminate(machine, target, reason, recurse=wanted.recurse, now=now)
 
 
 _Handler = Callable[[Machine, Instance, pb.OrchestratorAction, int, bool], "bytes | None"]
@@ -209,5 +214,4 @@ _HANDLERS: dict[str, _Handler] = {
     "createTimer": _create_timer,
     "createSubOrchestration": _create_child,
     "sendEvent": _send_event,
-    "terminateOrchestration": _terminate_other,
 }

@@ -54,6 +54,19 @@ def complete(machine: Machine, turn: Turn, response: pb.OrchestratorResponse, no
         _fail(machine, instance, new_events, objection, now)
         return
 
+    _conclude(machine, instance, new_events, response, completion, now)
+    actions.terminate_others(machine, instance, response.actions, now)
+
+
+def _conclude(
+    machine: Machine,
+    instance: Instance,
+    new_events: list[bytes],
+    response: pb.OrchestratorResponse,
+    completion: pb.CompleteOrchestrationAction | None,
+    now: int,
+) -> None:
+    """Write the turn to history, with all it decided."""
     is_last = completion is not None
     confirmations = actions.apply(machine, instance, response.actions, now, is_last=is_last)
     if completion is not None and Status(completion.orchestrationStatus) is Status.CONTINUED_AS_NEW:
