@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 
 from tests.foreign.matrix import Run, offered, run
@@ -14,15 +17,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "scenario" in metafunc.fixturenames:
         pairs = [(peer, scenario) for peer in peers for scenario in offered(peer)]
         ids = [f"{peer.name}-{scenario}" for peer, scenario in pairs]
-        metafunc.parametrize(("peer", "scenario"), pairs, ids=ids, scope="module")
+        metafunc.parametrize(("peer", "scenario"), pairs, ids=ids)
     elif "peer" in metafunc.fixturenames:
-        metafunc.parametrize("peer", peers, ids=[peer.name for peer in peers], scope="module")
+        metafunc.parametrize("peer", peers, ids=[peer.name for peer in peers])
 
 
-@pytest.fixture(scope="module")
-def outcomes(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Peer], Run]:
+    """Run a peer's program when it is first asked for; after that, repeat what came of it."""
+
+    @cache
+    def result(peer: Peer) -> Run | RuntimeError:
+        try:
+            return run(peer, tmp_path_factory.mktemp(peer.name))
+        except RuntimeError as problem:
+            return problem
+
+    def run_or_raise(peer: Peer) -> Run:
+        outcome = result(peer)
+        if isinstance(outcome, RuntimeError):
+            raise outcome
+        return outcome
+
+    return run_or_raise
+
+
+@pytest.fixture
+def outcomes(peer: Peer, run_once: Callable[[Peer], Run]) -> Run:
     """What the peer's program printed; skips where its tools are not installed."""
     missing = peer.missing_tools()
     if missing:
         pytest.skip(f"{' and '.join(missing)} is not installed, which {peer.name} needs")
-    return run(peer, tmp_path_factory.mktemp(peer.name))
+    return run_once(peer)

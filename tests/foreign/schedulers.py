@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 STOP_SECONDS = 10
 
@@ -54,7 +54,7 @@ def _process(command: Sequence[str], log: Path, address_in: Callable[[str], str]
                 process.kill()
 
 
-def _first_line(stdout: TextIO | None, command: Sequence[str], log: Path) -> str:
+def _first_line(stdout: IO[str] | None, command: Sequence[str], log: Path) -> str:
     assert stdout is not None
     line = stdout.readline()
     if not line:
