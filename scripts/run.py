@@ -139,11 +139,9 @@ def run(sample: Sample, environment: Environment, options: argparse.Namespace) -
         result = finish_client(crew)
         summary = f"\n{sample.name} finished in {time.monotonic() - began:.1f} s: {result}\n"
         if options.keep:
-            print(
-                f"{summary}Dashboard: {where.dashboard} (up until Ctrl-C, like scheduler and worker)",
-                flush=True,
+            keep_up(
+                crew, f"{summary}Dashboard: {where.dashboard} (up until Ctrl-C, like scheduler and worker)"
             )
-            keep_up(crew)
     if crew.unclean:
         first = crew.unclean[0]
         raise ChildFailed(f"The {first.child} did not stop cleanly ({describe_exit(first.code)}).")
@@ -205,9 +203,10 @@ def finish_client(crew: Crew) -> str:
     return result
 
 
-def keep_up(crew: Crew) -> None:
-    """Wait until interrupted; raise ChildFailed if scheduler or worker ends before."""
+def keep_up(crew: Crew, news: str) -> None:
+    """Print the news and wait until interrupted; raise ChildFailed if scheduler or worker ends before."""
     try:
+        print(news, flush=True)
         for event in crew.events():
             if isinstance(event, Exit):
                 raise ChildFailed(f"The {event.child} ended ({describe_exit(event.code)}).")
