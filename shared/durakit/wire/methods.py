@@ -50,9 +50,7 @@ METHODS: tuple[Method, ...] = (
     Method("CompleteActivityTask", pb.ActivityResponse, pb.CompleteTaskResponse),
     Method("CompleteOrchestratorTask", pb.OrchestratorResponse, pb.CompleteTaskResponse),
     Method("CompleteEntityTask", pb.EntityBatchResult, pb.CompleteTaskResponse),
-    Method(
-        "StreamInstanceHistory", pb.StreamInstanceHistoryRequest, pb.HistoryChunk, streams=True
-    ),
+    Method("StreamInstanceHistory", pb.StreamInstanceHistoryRequest, pb.HistoryChunk, streams=True),
     Method("CreateTaskHub", pb.CreateTaskHubRequest, pb.CreateTaskHubResponse),
     Method("DeleteTaskHub", pb.DeleteTaskHubRequest, pb.DeleteTaskHubResponse),
     Method("SignalEntity", pb.SignalEntityRequest, pb.SignalEntityResponse),
