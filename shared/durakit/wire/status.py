@@ -149,7 +149,12 @@ def status_code(error: grpc.RpcError) -> StatusCode:
 def _cause(details: str | None) -> str:
     """The innermost part of gRPC's chain of reasons; `details()` keeps the whole."""
     lines = (details or "").strip().splitlines()
-    return lines[0].rsplit(": ", 1)[-1].rstrip(".;") if lines else "no reason given"
+    cause = lines[0].rsplit(": ", 1)[-1].rstrip(".;") if lines else "no reason given"
+    # The part cut off may have opened brackets that are closed here.
+    for opening, closing in ("()", "[]", "()"):
+        while cause.endswith(closing) and cause.count(closing) > cause.count(opening):
+            cause = cause[:-1]
+    return cause
 
 
 def _rebuild(
