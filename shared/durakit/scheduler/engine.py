@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from google.protobuf.message import DecodeError
+
 from durakit.scheduler.agenda import Agenda
 from durakit.scheduler.histories import HistoryCache
 from durakit.scheduler.hub import SECOND, TaskHub
@@ -17,7 +19,7 @@ from durakit.scheduler.machine import recovery
 from durakit.scheduler.machine.journal import Journal
 from durakit.scheduler.machine.machine import Archive, Counters, Machine
 from durakit.scheduler.refusal import invalid
-from durakit.scheduler.store import Batch, Store
+from durakit.scheduler.store import Batch, Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +57,44 @@ class Engine:
         self._load()
 
     def _load(self) -> None:
-        """Build everything in memory from the store."""
+        """Build everything in memory from the store.
+
+        Raises:
+            StoreError: the store cannot be read; memory is empty then, since half of it would be wrong.
+        """
+        self._forget()
         self._loads += 1
-        self._counters = Counters(*self.store.highest())
+        try:
+            self._build()
+        except (StoreError, ValueError, TypeError) as problem:
+            self._forget()
+            if isinstance(problem, StoreError):
+                raise
+            raise self.store.damaged("a task hub", problem) from problem
+        self._is_loaded = True
+
+    def _forget(self) -> None:
+        self._is_loaded = False
+        self.journal.cut()
+        self._counters = Counters()
         self._histories = HistoryCache()
         self.agenda = Agenda()
         self._hubs: dict[str, TaskHub] = {}
         self._by_row: dict[int, TaskHub] = {}
         self._touched: dict[TaskHub, None] = {}
+
+    def _build(self) -> None:
+        self._counters = Counters(*self.store.highest())
         now = self.now()
         inbox = self.store.inbox()
         for row, name in self.store.hubs():
             hub = self._add_hub(row, name)
             for instance in self.store.live(row):
-                recovery.rebuild(instance, self.store.history(instance.row), inbox.get(instance.row, ()))
+                history = self.store.history(instance.row)
+                try:
+                    recovery.rebuild(instance, history, inbox.get(instance.row, ()))
+                except (DecodeError, ValueError, TypeError) as problem:
+                    raise self.store.damaged(f"the history of '{instance.id}'", problem) from problem
                 hub.machine.resident[instance.id] = instance
                 self._histories.used(instance)
             hub.resume_work(now)
@@ -96,7 +122,10 @@ class Engine:
 
         Raises:
             Refusal: INVALID_ARGUMENT for a name that cannot be one.
+            StoreError: the store could not be read after a failed commit, and still cannot be.
         """
+        if not self._is_loaded:
+            self._load()
         hub = self._hubs.get(name)
         if hub is None:
             if not name or len(name) > LONGEST_HUB_NAME or not name.isprintable():
@@ -157,10 +186,15 @@ class Engine:
             self.release(group)
 
     def reload(self, error: Exception) -> None:
-        """After a failed commit: tell everyone, forget what is in memory, start from the store."""
+        """After a failed commit: tell everyone, forget what is in memory, start from the store.
+
+        If that cannot be read either, the next request tries again.
+        """
         hubs = list(self._hubs.values())
-        self.journal.cut()
-        self._load()
+        try:
+            self._load()
+        except StoreError as problem:
+            logger.error("%s", problem)
         for hub in hubs:
             hub.abort(error)
 

@@ -69,25 +69,31 @@ class Store:
         self.path = path
         self._error = error
         self._lock: FileLock | None = None
+        self._connections: list[Connection] = []
         location = ":memory:"
         if path is not None:
             location = str(path)
             self._lock = self._claim(path)
         try:
-            self._write = connect(location)
+            self._write = self._connect(connect, location)
             self._prepare()
-            self._read = self._write if path is None else connect(location)
-        except error as problem:
-            self._release()
-            raise StoreError(self._cannot_open(problem)) from problem
-        except StoreError:
-            self._release()
+            self._read = self._write if path is None else self._connect(connect, location)
+        except BaseException as problem:
+            self.close()
+            if isinstance(problem, (error, UnicodeError)):
+                raise StoreError(self._cannot_open(problem)) from problem
             raise
+
+    def _connect(self, connect: Connect, location: str) -> Connection:
+        connection = connect(location)
+        self._connections.append(connection)
+        return connection
 
     def _claim(self, path: Path) -> FileLock:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return FileLock(path)
+            # Whatever name a file goes by, its lock must be the same.
+            return FileLock(path.resolve())
         except FileInUse:
             raise StoreError(
                 f"{path} is in use by another scheduler. Stop that one, or choose another file with --db."
@@ -97,17 +103,12 @@ class Store:
                 f"{path} cannot be used: {problem.strerror}. Choose a writable place with --db."
             ) from problem
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
     def _cannot_open(self, problem: Exception) -> str:
         reason = str(problem)
         if "not a database" in reason:
             return f"{self.path} is not a SQLite database. Choose another file with --db."
-        if "malformed" in reason:
-            return f"{self.path} is damaged ({reason}). Restore a backup or choose another file with --db."
+        if _tells_damage(problem):
+            return self._damaged(problem)
         return f"{self.path} cannot be opened: {reason}. Check that the file and its folder are writable."
 
     # --- opening
@@ -183,49 +184,71 @@ class Store:
 
     def close(self) -> None:
         """Close the file; a clean end folds the write-ahead log into it."""
-        if self._read is not self._write:
-            self._read.close()
-        self._write.close()
-        self._release()
+        while self._connections:
+            self._connections.pop().close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     # --- reading
 
+    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of a query.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        try:
+            return self._read.execute(statement, parameters).fetchall()  # type: ignore[no-any-return]
+        except (self._error, UnicodeError) as problem:
+            if _tells_damage(problem):
+                raise StoreError(self._damaged(problem)) from problem
+            raise StoreError(
+                f"{self.path or 'The in-memory store'} could not be read: {problem}. Check the disk and the "
+                f"file's permissions; nothing was changed."
+            ) from problem
+
+    def _damaged(self, problem: Exception) -> str:
+        return f"{self.path} is damaged ({problem}). Restore a backup or choose another file with --db."
+
+    def damaged(self, what: str, problem: Exception) -> StoreError:
+        """Return the error for something in the file that cannot be understood."""
+        return StoreError(self._damaged(ValueError(f"{what} cannot be read: {problem}")))
+
     def hubs(self) -> list[tuple[int, str]]:
         """Return row and name of every hub."""
-        return self._read.execute(sql.HUBS).fetchall()  # type: ignore[no-any-return]
+        return self._rows(sql.HUBS)
 
     def highest(self) -> tuple[int, int, int]:
         """Return the highest instance row, inbox key and hub row in use."""
         row, key, hub = (
-            self._read.execute(statement).fetchone()[0]
-            for statement in (sql.HIGHEST_ROW, sql.HIGHEST_KEY, sql.HIGHEST_HUB)
+            self._rows(statement)[0][0] for statement in (sql.HIGHEST_ROW, sql.HIGHEST_KEY, sql.HIGHEST_HUB)
         )
         return row, key, hub
 
     def find(self, hub_row: int, instance_id: str) -> Instance | None:
         """Return an instance without history, inbox and open work."""
-        found = self._read.execute(sql.FIND_INSTANCE, (hub_row, instance_id)).fetchone()
-        return self._instance(found) if found is not None else None
+        found = self._rows(sql.FIND_INSTANCE, (hub_row, instance_id))
+        return self._instance(found[0]) if found else None
 
     def live(self, hub_row: int) -> list[Instance]:
         """Return the instances that have not ended, without history, inbox and open work."""
-        rows = self._read.execute(sql.LIVE_INSTANCES, (hub_row,)).fetchall()
-        return [self._instance(row) for row in rows]
+        return [self._instance(row) for row in self._rows(sql.LIVE_INSTANCES, (hub_row,))]
 
     def history(self, row: int) -> list[bytes]:
         """Return the blobs of an instance's turns, oldest first."""
-        return [blob for (blob,) in self._read.execute(sql.TURNS_OF, (row,))]
+        return [blob for (blob,) in self._rows(sql.TURNS_OF, (row,))]
 
     def inbox(self) -> dict[int, list[tuple[int, bytes]]]:
         """Return, per instance row, key and event of what waits for it."""
         waiting: dict[int, list[tuple[int, bytes]]] = {}
-        for row, key, event in self._read.execute(sql.INBOX):
+        for row, key, event in self._rows(sql.INBOX):
             waiting.setdefault(row, []).append((key, event))
         return waiting
 
     def children(self, hub_row: int, parent_id: str) -> list[str]:
         """Return the ids of an instance's children."""
-        return [found for (found,) in self._read.execute(sql.CHILDREN_OF, (hub_row, parent_id))]
+        return [found for (found,) in self._rows(sql.CHILDREN_OF, (hub_row, parent_id))]
 
     def select(self, conditions: str, parameters: Sequence[Any], *, inputs: bool) -> list[Instance]:
         """Return the instances that `conditions` (SQL after FROM instance) selects.
@@ -233,10 +256,16 @@ class Store:
         Args:
             inputs: also read each instance's input.
         """
-        rows = self._read.execute(f"{sql.SELECT_INSTANCES} {conditions}", parameters).fetchall()
+        rows = self._rows(f"{sql.SELECT_INSTANCES} {conditions}", parameters)
         return [self._instance(row, with_input=inputs) for row in rows]
 
     def _instance(self, values: Sequence[Any], *, with_input: bool = True) -> Instance:
+        try:
+            return self._read_instance(values, with_input)
+        except (ValueError, TypeError) as problem:
+            raise self.damaged(f"instance {values[2]!r}", problem) from problem
+
+    def _read_instance(self, values: Sequence[Any], with_input: bool) -> Instance:
         row, hub_row, instance_id, execution_id, name, version, status = values[:7]
         created, updated, completed, scheduled = values[7:11]
         parent_id, parent_execution, parent_task, parent_name, parent_version = values[11:16]
@@ -263,10 +292,17 @@ class Store:
         if parent_id is not None:
             instance.parent = Parent(parent_id, parent_execution, parent_task, parent_name, parent_version)
         if with_input:
-            found = self._read.execute(sql.FIND_INPUT, (row,)).fetchone()
-            instance.input = found[0] if found is not None else None
-        last = self._read.execute(sql.LAST_TURN, (row,)).fetchone()
-        if last is not None:
-            instance.turns = last[0] + 1
-            instance.updated_ns = max(updated, last[1])
+            found = self._rows(sql.FIND_INPUT, (row,))
+            instance.input = found[0][0] if found else None
+        last = self._rows(sql.LAST_TURN, (row,))
+        if last:
+            turn, at_ns = last[0]
+            instance.turns = turn + 1
+            instance.updated_ns = max(updated, at_ns)
         return instance
+
+
+def _tells_damage(problem: Exception) -> bool:
+    """Whether SQLite found nonsense; names in it may not even be text."""
+    signs = ("malformed", "UTF-8", "no such column", "no such table")
+    return isinstance(problem, UnicodeError) or any(sign in str(problem) for sign in signs)
