@@ -106,6 +106,12 @@ class Disk:
         keeps = {"lost": lambda: False, "kept": lambda: True, "some": lambda: draw.random() < 0.5}[unsynced]
         return {name: file.after_cut(keeps) for name, file in self.files.items()}
 
+    def __enter__(self) -> Disk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
     def discard(self) -> None:
         """Forget the disk and all that is open on it."""
         self.before_write = lambda operation: None

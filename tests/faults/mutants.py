@@ -124,12 +124,13 @@ def ends_before_it_is_written(patch: Patch) -> None:
     """Tells those who wait about ends that only a later group will write."""
 
     def release_settled(self: TaskHub, instance: Any) -> None:
-        for waiter in list(self._waiters.get(instance.id, ())):
+        instance_id: str = instance.id
+        for waiter in list(self._waiters.get(instance_id, ())):
             if waiter.satisfied(instance):
-                self.stop_waiting(instance.id, waiter)
+                self.stop_waiting(instance_id, waiter)
                 waiter.resolve(instance)
-        if instance.is_terminal and self.machine.resident.get(instance.id) is instance:
-            del self.machine.resident[instance.id]
+        if instance.is_terminal and self.machine.resident.get(instance_id) is instance:
+            del self.machine.resident[instance_id]
 
     patch(TaskHub, "release_settled", release_settled)
 

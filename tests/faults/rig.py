@@ -379,6 +379,19 @@ class Rig:
         self.engine.release(group)
         self.collect()
 
+    def lose(self, error: Exception) -> None:
+        """A commit has failed: nothing of it counts, and all workers are told."""
+        self.pending.clear()
+        self.engine.reload(error)
+        assert all(stream.failure is error for stream in self.streams), "a worker was not told"
+        self.streams.clear()
+        self.hands.clear()
+
+    def recover(self, error: Exception) -> None:
+        """A commit has failed, and a worker connects again."""
+        self.lose(error)
+        self.open_stream()
+
     # --- a random life
 
     def step(self) -> None:

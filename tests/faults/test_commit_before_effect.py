@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -39,7 +40,7 @@ class File:
     def row(self, instance_id: str) -> tuple[int, Status]:
         """Return number and status of an instance."""
         found = self._connection.execute("SELECT row, status FROM instance WHERE id = ?", (instance_id,))
-        rows = found.fetchall()
+        rows: list[Any] = found.fetchall()
         assert rows, f"{instance_id} is not in the file"
         return rows[0][0], Status(rows[0][1])
 
