@@ -89,13 +89,18 @@ class Service:
 
     def _answering(self, work: Request) -> Callable[[Any, Context], Awaitable[Any]]:
         async def answer(request: Any, context: Context) -> Any:
+            commits = self._commits
             try:
                 metadata = context.invocation_metadata()
                 self._check_token(metadata)
+                commits.begin_request()
                 response = work(request, self._hub(metadata))
-                pending = self._commits.durable()
-            except _TOLD as error:
-                return await _tell(error, context)
+                pending = commits.durable()
+            except BaseException as error:
+                commits.end_request()
+                if isinstance(error, _TOLD):
+                    return await _tell(error, context)
+                raise
             if pending is not None:
                 try:
                     await asyncio.shield(pending)
