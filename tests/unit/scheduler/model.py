@@ -25,6 +25,8 @@ class Known:
 
     Attributes:
         execution: tells executions apart; grows.
+        started: a turn of this execution is in history.
+        continued: there was an execution before this one.
         unread: what was accepted and is not in history yet, in order of acceptance.
         read: what is in history, in order.
         tasks: input of the activity each task id stands for now.
@@ -36,6 +38,7 @@ class Known:
     execution: int
     status: int = PENDING
     started: bool = False
+    continued: bool = False
     unread: list[Mark] = field(default_factory=list)
     read: list[Mark] = field(default_factory=list)
     tasks: dict[int, str] = field(default_factory=dict)
@@ -47,6 +50,11 @@ class Known:
     def ended(self) -> bool:
         """Whether it will do nothing more."""
         return self.status in ENDED
+
+    def looks(self, status: int) -> bool:
+        """Whether it may be shown with this status."""
+        between = self.continued and not self.started and self.status in (PENDING, RUNNING)
+        return status == self.status or (between and status in (PENDING, RUNNING))
 
 
 def mark_of(event: pb.HistoryEvent) -> Mark | None:
@@ -173,6 +181,7 @@ class Model:
             self.instances[instance_id] = Known(
                 self._next_execution(),
                 status=known.status,
+                continued=True,
                 unread=[("event", data) for data in carried] + survivors,
                 parent=known.parent,
             )
