@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
 import sqlite3
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 from durakit.scheduler.engine import Engine
+from durakit.scheduler.server import PortBusy, SchedulerServer, ServerOptions
 from durakit.scheduler.store import Store, StoreError, statements
 
 from tests.faults.lossy_vfs import Disk
@@ -277,12 +278,36 @@ def test_a_log_of_another_file_is_ignored(db: Path) -> None:
 def test_a_full_disk_is_told_at_the_start(tmp_path: Path) -> None:
 
     def full(operation: str) -> None:
-        raise apsw.FullError("no space")
+        raise apsw.FullError("database or disk is full")
 
     with Disk() as disk:
         disk.before_write = full
         with pytest.raises(StoreError) as refused:
             Store(tmp_path / "scheduler.db", connect=disk.connect, error=apsw.Error)
 
-    assert str(refused.value).startswith(f"{tmp_path / 'scheduler.db'} cannot be opened: ")
-    assert stat.S_ISREG((tmp_path / "scheduler.db.lock").stat().st_mode)
+    assert str(refused.value) == (
+        f"{tmp_path / 'scheduler.db'} cannot be opened: database or disk is full. "
+        f"Free space, or choose another file with --db."
+    )
+
+
+# --- the port
+
+
+def test_a_scheduler_that_gets_no_port_lets_go_of_its_file_quietly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def compete() -> str:
+        first = SchedulerServer(ServerOptions(grpc_port=0, db=tmp_path / "first.db"))
+        await first.start()
+        second = SchedulerServer(ServerOptions(grpc_port=first.grpc_port, db=tmp_path / "second.db"))
+        with pytest.raises(PortBusy) as busy:
+            await second.start()
+        await first.stop()
+        return str(busy.value)
+
+    text = asyncio.run(compete())
+
+    assert text.endswith("on 127.0.0.1 is busy.")
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    Store(tmp_path / "second.db").close()

@@ -38,6 +38,7 @@ class GroupCommit:
         self._engine = engine
         self._loop = loop
         self._flush_planned = False
+        self._is_closed = False
         self._writing: asyncio.Future[None] | None = None
         self._collecting: asyncio.Future[None] | None = None
         self._crowding = 0.0
@@ -98,7 +99,8 @@ class GroupCommit:
         self._last_request = now
 
     def close(self) -> None:
-        """Stop the timer and the writer thread; call after the last flush."""
+        """Stop the timer and the writer thread. What is still planned is not written any more."""
+        self._is_closed = True
         if self._alarm is not None:
             self._alarm.cancel()
         if self._thread is not None:
@@ -119,7 +121,8 @@ class GroupCommit:
 
     def _flush_as_planned(self) -> None:
         self._flush_planned = False
-        self._flush()
+        if not self._is_closed:
+            self._flush()
 
     def _flush(self) -> StoreError | None:
         """Commit what was collected, here or on the writer thread; return why that failed here."""

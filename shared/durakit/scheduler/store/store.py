@@ -109,6 +109,8 @@ class Store:
             return f"{self.path} is not a SQLite database. Choose another file with --db."
         if _tells_damage(problem):
             return self._damaged(problem)
+        if "full" in reason:
+            return f"{self.path} cannot be opened: {reason}. Free space, or choose another file with --db."
         return f"{self.path} cannot be opened: {reason}. Check that the file and its folder are writable."
 
     # --- opening
