@@ -57,9 +57,10 @@ class RunningScheduler:
         self.streams.append(stream)
         return stream
 
-    def start_instance(self, name: str = "program", instance_id: str = "one") -> str:
+    def start_instance(self, name: str = "program", instance_id: str = "one", input: str = "null") -> str:
         """Start an instance; return its id."""
         request = pb.CreateInstanceRequest(instanceId=instance_id, name=name)
+        request.input.value = input
         response: pb.CreateInstanceResponse = self.call.StartInstance(request, timeout=5)
         return response.instanceId
 
@@ -83,6 +84,7 @@ class Stream:
     def __init__(self, call: Any) -> None:
         self._call = call
         self._items: queue.SimpleQueue[pb.WorkItem] = queue.SimpleQueue()
+        self.error: grpc.RpcError | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         # The scheduler sends headers when it knows the stream.
@@ -92,8 +94,8 @@ class Stream:
         try:
             for item in self._call:
                 self._items.put(item)
-        except grpc.RpcError:
-            pass  # the test dropped the stream or killed the scheduler
+        except grpc.RpcError as error:
+            self.error = error
 
     def next(self, kind: str) -> pb.WorkItem:
         """Return the next item, which must be of that kind."""
@@ -116,6 +118,12 @@ class Stream:
         """End the stream with everything that was sent on it."""
         self._call.cancel()
         self._reader.join()
+
+    def end(self) -> grpc.RpcError:
+        """Wait until the scheduler ends the stream; return the error with which it did."""
+        self._reader.join(ITEM_SECONDS)
+        assert self.error is not None, "the stream goes on, or ended without an error"
+        return self.error
 
     @property
     def is_empty(self) -> bool:
