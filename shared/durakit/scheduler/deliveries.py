@@ -16,12 +16,12 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 @dataclass(slots=True, eq=False)
 class TurnDelivery:
-    """A turn in the hands of a worker; `chunks` are the earlier parts of a split answer."""
+    """A turn in the hands of a worker; `chunks` are the parts of a split answer, by number, but the last."""
 
     token: str
     stream: WorkerStream
     turn: Turn
-    chunks: list[pb.OrchestratorResponse] = field(default_factory=list)
+    chunks: dict[int, pb.OrchestratorResponse] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

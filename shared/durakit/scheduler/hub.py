@@ -20,7 +20,7 @@ from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, St
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
 from durakit.scheduler.reasons import nobody_offers
-from durakit.scheduler.refusal import stale
+from durakit.scheduler.refusal import invalid, stale
 from durakit.scheduler.streams import Key, Offer, WorkerStream
 from durakit.scheduler.work_items import turn_item
 from durakit.wire import framing
@@ -211,7 +211,8 @@ class TaskHub:
         """Apply a worker's answer to a turn; without a token, a late one is dropped.
 
         Raises:
-            Refusal: NOT_FOUND when the token names no open delivery.
+            Refusal: NOT_FOUND when the token names no open delivery; INVALID_ARGUMENT when the answer is
+                for another instance than the token, or parts of it are missing.
         """
         token = response.completionToken
         if self._deliveries.is_spent(token):
@@ -221,6 +222,7 @@ class TaskHub:
             _refuse_late("orchestrator", token)
             return
         instance = delivery.turn.instance
+        _check_addressee(response.instanceId, instance)
         if instance.turn is not delivery.turn:
             self._deliveries.close(delivery)
             self._touched(self)
@@ -229,11 +231,14 @@ class TaskHub:
         if response.requiresHistory:
             self._give_back_turn(delivery)
         elif response.isPartial:
-            delivery.chunks.append(response)
+            # By number, so that a part sent twice, because its first answer was lost, counts once.
+            number = response.chunkIndex.value if response.HasField("chunkIndex") else len(delivery.chunks)
+            delivery.chunks[number] = response
             return
         else:
+            whole = _joined(delivery.chunks, response)
             self._deliveries.spend(delivery, self.machine.journal.number)
-            turns.complete(self.machine, delivery.turn, _joined(delivery.chunks, response), now)
+            turns.complete(self.machine, delivery.turn, whole, now)
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
             if not instance.is_terminal:
                 self._histories.used(instance)
@@ -244,7 +249,8 @@ class TaskHub:
         without a token.
 
         Raises:
-            Refusal: NOT_FOUND when the token names no open delivery.
+            Refusal: NOT_FOUND when the token names no open delivery; INVALID_ARGUMENT when the answer is
+                for another instance than the token.
         """
         token = response.completionToken
         if self._deliveries.is_spent(token):
@@ -256,6 +262,7 @@ class TaskHub:
         if delivery is None:
             _refuse_late("activity", token)
             return
+        _check_addressee(response.instanceId, delivery.task.instance)
         self._deliveries.spend(delivery, self.machine.journal.number)
         arrivals.complete_task(self.machine, delivery.task, response, now)
         self._touched(self)
@@ -433,13 +440,30 @@ def _refuse_late(kind: str, token: str) -> None:
     logger.debug("A late answer without a token was dropped (%s).", kind)
 
 
-def _joined(chunks: list[pb.OrchestratorResponse], last: pb.OrchestratorResponse) -> pb.OrchestratorResponse:
+def _check_addressee(instance_id: str, instance: Instance) -> None:
+    """Refuse an answer that names another instance than its token; some SDKs name none (trap 19)."""
+    if instance_id and instance_id != instance.id:
+        raise invalid(
+            f"The answer is for instance '{instance_id}', but its completion token was given with work of "
+            f"'{instance.id}'. Send back the token that came with the work item."
+        )
+
+
+def _joined(
+    chunks: dict[int, pb.OrchestratorResponse], last: pb.OrchestratorResponse
+) -> pb.OrchestratorResponse:
     """Put a split answer together; the first part speaks for all but the actions (semantics.md 2.6)."""
+    if last.chunkIndex.value > len(chunks):
+        raise invalid(
+            f"The last part of the answer has number {last.chunkIndex.value}, so that many were expected "
+            f"before it, but {len(chunks)} came. Send all parts again."
+        )
     if not chunks:
         return last
     whole = pb.OrchestratorResponse()
-    whole.CopyFrom(chunks[0])
-    for part in [*chunks[1:], last]:
+    whole.CopyFrom(chunks[min(chunks)])
+    del whole.actions[:]
+    for part in [*(chunks[number] for number in sorted(chunks)), last]:
         whole.actions.extend(part.actions)
     return whole
 
