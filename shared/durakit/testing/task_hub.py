@@ -6,6 +6,7 @@ follows the same rules as in production. Same seed, same run.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import uuid
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from durakit.runtime.sessions import SessionCache
 from durakit.runtime.turns import TurnRunner
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
+from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.requests import Requests
 from durakit.scheduler.store import Store
 from durakit.scheduler.streams import Offer
@@ -55,6 +57,7 @@ class InProcessTaskHub:
         db: keep the data in this file; by default in memory.
         limits: the limits to enforce, by default Azure's.
         data_converter: of worker and client.
+        maximum_timer_interval: split longer timers, as for schedulers that do not take them; None: never.
         max_items: how many work items may run before `NeverEnds` is raised.
     """
 
@@ -67,6 +70,7 @@ class InProcessTaskHub:
         db: Path | None = None,
         limits: Limits = AZURE_LIMITS,
         data_converter: DataConverter | None = None,
+        maximum_timer_interval: timedelta | None = None,
         max_items: int = 100_000,
     ) -> None:
         converter = data_converter or JsonDataConverter()
@@ -85,7 +89,7 @@ class InProcessTaskHub:
         self._registry = Registry()
         self._turns = TurnRunner(
             self._registry,
-            ExecutionOptions(converter=converter, maximum_timer_interval=None),
+            ExecutionOptions(converter=converter, maximum_timer_interval=maximum_timer_interval),
             sessions=SessionCache(sessions),
         )
         self._activities = ActivityRunner(self._registry, converter)
@@ -172,10 +176,16 @@ class InProcessTaskHub:
         item = pb.WorkItem.FromString(self._stream.outbox.popleft())
         if item.HasField("activityRequest"):
             done = self._activities.run(item.activityRequest, item.completionToken)
-            self.hub.complete_task(done, self._now_ns)
+            # Refused, as for any worker, when the instance was ended or replaced meanwhile.
+            with contextlib.suppress(Refusal):
+                self.hub.complete_task(done, self._now_ns)
         elif item.HasField("orchestratorRequest"):
             outcome = self._turns.execute(item.orchestratorRequest, item.completionToken)
-            self.hub.complete_turn(outcome.response, self._now_ns)
-            self._turns.accepted(outcome)
+            try:
+                self.hub.complete_turn(outcome.response, self._now_ns)
+            except Refusal:
+                self._turns.dropped(outcome)
+            else:
+                self._turns.accepted(outcome)
         self.commit()
         return True
