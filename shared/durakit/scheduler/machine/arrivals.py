@@ -42,7 +42,8 @@ def resume(machine: Machine, instance: Instance, reason: str | None, now: int) -
     """Let a suspended instance go on; it gets all that arrived meanwhile."""
     if not instance.is_suspended:
         return
-    instance.status = Status.RUNNING if instance.has_started else Status.PENDING
+    # An execution that continued as new has a clock, although no history yet.
+    instance.status = Status.RUNNING if instance.has_started or instance.clock_ns else Status.PENDING
     instance.updated_ns = now
     machine.journal.change(instance)
     machine.journal.settled.append(instance)
