@@ -145,6 +145,7 @@ class TaskHub:
     def skip_graceful(self, request: pb.SkipGracefulOrchestrationTerminationsRequest, now: int) -> list[str]:
         """Terminate a batch; return the ids for which that was not possible."""
         reason = request.reason if request.HasField("reason") else None
+        self.machine.limits.check_payload("reason", request.reason.value)
         refused = ending.skip_graceful(self.machine, list(request.instanceBatch.instanceIds), reason, now)
         self._touched(self)
         return refused

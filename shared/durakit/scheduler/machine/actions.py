@@ -73,6 +73,8 @@ def _excess(limits: Limits, response: pb.OrchestratorResponse) -> str | None:
             continue
         label, field = _PAYLOADS[kind]
         inner = getattr(action, kind)
+        if kind == "completeOrchestration" and inner.orchestrationStatus == Status.CONTINUED_AS_NEW:
+            label = "orchestration input"
         if (found := limits.excess(label.format(inner), getattr(inner, field).value)) is not None:
             return found
     return None
@@ -82,6 +84,7 @@ _PAYLOADS = {
     "scheduleTask": ("input of activity '{0.name}'", "input"),
     "createSubOrchestration": ("input of sub-orchestration '{0.name}'", "input"),
     "sendEvent": ("payload of event '{0.name}'", "data"),
+    "terminateOrchestration": ("reason for terminating '{0.instanceId}'", "reason"),
     "completeOrchestration": ("orchestration output", "result"),
 }
 
