@@ -144,6 +144,17 @@ def refused(code: grpc.StatusCode, text: str = "") -> Iterator[None]:
     assert text in caught.value.details()
 
 
+def answers(call: Callable[[], object]) -> bool:
+    """Whether a call reaches a scheduler at all."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            return False
+        raise
+    return True
+
+
 def eventually(condition: Callable[[], object], what: str) -> None:
     """Wait until `condition` holds, for what nobody announces."""
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -13,7 +13,7 @@ import pytest
 from .backends import EmbeddedScheduler
 from .conftest import Retire
 from .peers import Pair
-from .stage import Stage, failure_of, output_of, refused
+from .stage import Stage, answers, eventually, failure_of, output_of, refused
 
 
 def test_two_workers_with_filters_share_a_hub(stage: Stage) -> None:
@@ -221,6 +221,8 @@ def test_worker_and_client_go_on_after_a_restart_of_the_scheduler(
     restartable.restart()
     release.set()
     fresh = stage.new_client()
+    # Channels of one process share what they know of an address, here that nobody listened a moment ago.
+    eventually(lambda: answers(lambda: fresh.get_orchestration_state(instance_id)), "the scheduler answers")
     fresh.raise_orchestration_event(instance_id, "go", data="on")
 
     state = fresh.wait_for_orchestration_completion(instance_id, timeout=20)
