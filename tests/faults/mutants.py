@@ -24,13 +24,16 @@ LATER_SECONDS = 0.01
 
 def reply_before_commit(patch: Patch) -> None:
     """Answers at once, and commits a little later."""
-    flush = GroupCommit._flush
+    flush = GroupCommit._flush_as_planned
 
     def later(self: GroupCommit) -> None:
         asyncio.get_running_loop().call_later(LATER_SECONDS, flush, self)
 
-    patch(GroupCommit, "durable", lambda self: None)
-    patch(GroupCommit, "_flush", later)
+    def at_once(self: GroupCommit) -> None:
+        self.end_request()
+
+    patch(GroupCommit, "durable", at_once)
+    patch(GroupCommit, "_flush_as_planned", later)
 
 
 def deliver_before_commit(patch: Patch) -> None:

@@ -26,13 +26,14 @@ from tests.faults.sockets import RunningScheduler
 SEEDS = range(6)
 
 
-def notices(check: Callable[[int, Path], object], folder: Path) -> bool:
-    """Return whether the check complains with one of some seeds."""
+def notices(check: Callable[[int, Path], object], folder: Path, what: str = "") -> bool:
+    """Return whether the check complains, about `what`, with one of some seeds."""
     for seed in SEEDS:
         with tempfile.TemporaryDirectory(dir=folder) as place:
             try:
                 check(seed, Path(place))
-            except AssertionError:
+            except AssertionError as complaint:
+                assert what in str(complaint)  # noqa: PT017 - only the right complaint counts
                 return True
     return False
 
@@ -129,4 +130,4 @@ def test_replies_before_the_commit_are_noticed(tmp_path: Path) -> None:
         planned = campaign.Round(seed, "many", (), crash=f"before:{seed + 2}")
         campaign.run(planned, 0.0, folder, mutant="reply_before_commit")
 
-    assert notices(check, tmp_path)
+    assert notices(check, tmp_path, "accepted, and then gone")
