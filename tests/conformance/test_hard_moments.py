@@ -368,6 +368,27 @@ def test_an_action_our_sdk_does_not_make_is_limited_too(bare: Bare) -> None:
     assert bare.state("victim").orchestrationStatus == pb.ORCHESTRATION_STATUS_PENDING
 
 
+def test_a_span_ends_with_its_execution(bare: Bare) -> None:
+    """Trap 13: carried into the next execution, the span of an eternal orchestration would never end."""
+    bare.start("one")
+    stream = bare.connect()
+    traced = turn(stream.next_turn())
+    traced.orchestrationTraceContext.spanID.value = "first"
+    bare.answer(traced)
+    bare.call.RaiseEvent(pb.RaiseEventRequest(instanceId="one", name="go"))
+    second = stream.next_turn()
+    again = pb.OrchestratorAction(id=1)
+    again.completeOrchestration.orchestrationStatus = pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
+    continuing = turn(second, again)
+    continuing.orchestrationTraceContext.spanID.value = "first"
+    bare.answer(continuing)
+
+    anew = stream.next_turn()
+
+    assert second.orchestratorRequest.orchestrationTraceContext.spanID.value == "first"
+    assert not anew.orchestratorRequest.HasField("orchestrationTraceContext")
+
+
 # --- histories too large for a message
 
 

@@ -115,6 +115,8 @@ def continue_as_new(
     if action.HasField("newVersion"):
         instance.version = action.newVersion.value
     instance.custom_status = None
+    # Else the span of the first execution would go on for ever (trap 13).
+    instance.trace = b""
     instance.updated_ns = now
     machine.journal.change(instance)
     machine.journal.replace_input(instance)
