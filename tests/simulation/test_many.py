@@ -197,3 +197,14 @@ def test_a_batch_purges_what_has_ended_up_to_five_hundred(hub: InProcessTaskHub)
     too_many = pb.InstanceBatch(instanceIds=[str(n) for n in range(501)])
     with pytest.raises(Refusal, match=re.escape("The batch has 501 ids; at most 500 are allowed. Split it.")):
         purge(pb.PurgeInstancesRequest(instanceBatch=too_many), hub.hub)
+
+
+def test_instances_that_ended_at_once_are_listed_by_the_bytes_of_their_ids(hub: InProcessTaskHub) -> None:
+    """Trap 26: the same on every machine, whatever its language."""
+    register(hub, waiting)
+    ids = ["b", "B", "é", "a", "_", "Z", "ä", "10", "9"]
+    for instance_id in ids:
+        hub.client.schedule_new_orchestration(waiting, input=1, instance_id=instance_id)
+    hub.run_until_idle()
+
+    assert list(hub.client.list_instance_ids().items) == sorted(ids)

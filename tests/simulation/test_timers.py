@@ -119,3 +119,55 @@ def test_timers_of_a_purged_instance_do_not_fire_into_its_successor(hub: InProce
     hub.client.schedule_new_orchestration(sleep, input=36_000, instance_id="one")
 
     assert output(hub, "one") == "2026-01-01 10:00:00"
+
+
+def test_an_activity_may_take_weeks_and_is_run_once(hub: InProcessTaskHub) -> None:
+    """Trap 32: the open stream is the lease, there is no lock to renew (semantics 2.5 rule 2)."""
+    runs: list[datetime] = []
+
+    def slow(ctx: task.ActivityContext, _: Any) -> int:
+        runs.append(hub.now)
+        hub.advance(timedelta(days=30))
+        return len(runs)
+
+    def flow(ctx: task.OrchestrationContext, _: Any) -> Steps:
+        result = yield ctx.call_activity(slow)
+        return [result, str(ctx.current_utc_datetime)]
+
+    register(hub, flow, activities=(slow,))
+
+    assert output(hub, hub.client.schedule_new_orchestration(flow)) == [1, "2026-01-31 00:00:00"]
+
+
+def test_everything_in_a_history_has_its_time(hub: InProcessTaskHub) -> None:
+    """Trap 47 and semantics 3.1 rules 1 to 3."""
+
+    def child(ctx: task.OrchestrationContext, _: Any) -> Steps:
+        yield ctx.create_timer(timedelta(hours=1))
+
+    def flow(ctx: task.OrchestrationContext, _: Any) -> Steps:
+        ctx.send_event(ctx.instance_id, "item")
+        yield ctx.wait_for_external_event("item")
+        yield ctx.call_activity(nothing)
+        yield ctx.call_sub_orchestrator(child)
+
+    def nothing(ctx: task.ActivityContext, _: Any) -> None: ...
+
+    register(hub, flow, child, activities=(nothing,))
+    instance_id = hub.client.schedule_new_orchestration(flow)
+    output(hub, instance_id)
+
+    events = history(hub, instance_id)
+    times = [event.timestamp.ToDatetime(timezone.utc) for event in events]
+    started = [event.executionStarted for event in events if event.HasField("executionStarted")]
+
+    assert times == sorted(times)
+    assert times[0] == hub.now - timedelta(hours=1)
+    assert times[-1] == hub.now
+    assert [execution.name for execution in started] == ["flow"]
+    assert started[0].orchestrationInstance.executionId.value
+    created = next(event for event in events if event.HasField("subOrchestrationInstanceCreated"))
+    child_events = history(hub, created.subOrchestrationInstanceCreated.instanceId)
+    assert all(event.HasField("timestamp") for event in child_events)
+    fired = [event.timerFired.fireAt for event in child_events if event.HasField("timerFired")]
+    assert fired == [event.timerCreated.fireAt for event in child_events if event.HasField("timerCreated")]
