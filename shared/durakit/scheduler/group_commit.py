@@ -147,6 +147,10 @@ class GroupCommit:
             self._engine.store.commit(group.batch)
         except StoreError as error:
             return error
+        except Exception as error:
+            # Whatever it is, memory must not run ahead of the disk.
+            logger.exception("A commit failed for a reason nobody foresaw.")
+            return StoreError(f"The change could not be written: {error!r}. Nothing of it happened.")
         self._average_seconds += _SMOOTHING * (time.perf_counter() - started - self._average_seconds)
         return None
 
