@@ -1,0 +1,108 @@
+"""Commits on an event loop: who waits for which, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from durakit.scheduler.group_commit import GroupCommit
+from durakit.scheduler.store import Batch, StoreError
+from durakit.wire.messages import orchestration_pb2 as pb
+
+from .rig import Rig
+
+
+def on_a_loop(scenario: Callable[[Rig, GroupCommit], Awaitable[None]]) -> Rig:
+    """Run a scenario with a rig whose commits are driven by an event loop; return the rig."""
+
+    async def run() -> Rig:
+        rig = Rig()
+        commits = GroupCommit(rig.engine, asyncio.get_running_loop())
+        try:
+            await scenario(rig, commits)
+        finally:
+            commits.close()
+        return rig
+
+    return asyncio.run(run())
+
+
+def start(rig: Rig, instance_id: str) -> None:
+    rig.request("StartInstance", pb.CreateInstanceRequest(instanceId=instance_id, name="flow"))
+
+
+async def durable(commits: GroupCommit) -> None:
+    """Wait as a request does before it is answered."""
+    pending = commits.durable()
+    if pending is not None:
+        await pending
+
+
+def on_disk(rig: Rig, instance_id: str) -> bool:
+    return rig.store.find(rig.hub.machine.hub_row, instance_id) is not None
+
+
+def test_a_request_is_on_disk_when_its_wait_is_over() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        start(rig, "a")
+        await durable(commits)
+        assert on_disk(rig, "a")
+
+    on_a_loop(scenario)
+
+
+def test_nobody_waits_when_there_is_nothing_to_write() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        await commits.drained()
+        assert commits.durable() is None
+
+    on_a_loop(scenario)
+
+
+def test_many_at_once_all_end_up_on_disk() -> None:
+    async def one(rig: Rig, commits: GroupCommit, number: int) -> None:
+        start(rig, str(number))
+        await durable(commits)
+        assert on_disk(rig, str(number))
+
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        for _ in range(3):
+            offset = len(rig.hub.machine.resident)
+            await asyncio.gather(*[one(rig, commits, offset + number) for number in range(50)])
+
+    assert len(on_a_loop(scenario).hub.machine.resident) == 150
+
+
+@pytest.mark.parametrize("problem", [StoreError("disk full"), OverflowError("too large")])
+def test_when_a_commit_fails_its_callers_are_told_and_memory_forgets_it(problem: Exception) -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        commit = rig.store.commit
+
+        def fail_once(batch: Batch) -> None:
+            rig.store.commit = commit  # type: ignore[method-assign]
+            raise problem
+
+        rig.store.commit = fail_once  # type: ignore[method-assign]
+        start(rig, "lost")
+        with pytest.raises(StoreError, match=str(problem)):
+            await durable(commits)
+        rig.hub = rig.engine.hub("default")
+        start(rig, "next")
+        await durable(commits)
+        assert not rig.exists("lost")
+
+    rig = on_a_loop(scenario)
+
+    assert (on_disk(rig, "lost"), on_disk(rig, "next")) == (False, True)
+
+
+def test_a_timer_rings_by_itself() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        rang = asyncio.Event()
+        rig.engine.agenda.add(rig.now, lambda now: rang.set())
+        start(rig, "a")
+        await durable(commits)
+        await asyncio.wait_for(rang.wait(), 5)
+
+    on_a_loop(scenario)
