@@ -236,6 +236,7 @@ def test_an_endless_loop_leaves_the_others_to_their_work(hub: InProcessTaskHub) 
 
     def quick(ctx: task.OrchestrationContext, value: int) -> Steps:
         value = yield ctx.call_activity(echo, input=value)
+        yield ctx.create_timer(timedelta(0))
         return value
 
     register(hub, spinning, quick, activities=(echo,))

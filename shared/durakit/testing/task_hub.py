@@ -150,9 +150,10 @@ class InProcessTaskHub:
         """Work, and let time pass, until `reached`; return False when nothing more can happen."""
         self.commit()
         while not reached():
-            if self._run_one():
-                continue
             due_ns = self._engine.agenda.next_due_ns
+            # What is due already does not wait for those who never rest.
+            if (due_ns is None or due_ns > self._now_ns) and self._run_one():
+                continue
             if due_ns is None:
                 return False
             self._jump(due_ns)
