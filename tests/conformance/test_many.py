@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+
 from .stage import Stage
 
 
@@ -109,3 +111,22 @@ def test_a_filter_purges_what_has_ended_and_nothing_else(stage: Stage) -> None:
 
     assert (by_status.deleted_instance_count, by_time.deleted_instance_count) == (2, 3)
     assert stage.query() == ["running"]
+
+
+@pytest.mark.embedded
+def test_a_query_with_large_payloads_comes_in_pages_that_fit_a_message(stage: Stage) -> None:
+    """Semantics 1.5 rule 2: the size of a page is a hint; a message over 4 MiB is none."""
+
+    def echo(ctx: Any, value: str) -> str:
+        return value
+
+    stage.work(echo)
+    ids = [stage.start(echo, input=f"{number}" + "x" * 900_000) for number in range(4)]
+    for instance_id in ids:
+        stage.end(instance_id)
+
+    query = stage.client_module.OrchestrationQuery(fetch_inputs_and_outputs=True)
+    found = stage.client.get_all_orchestration_states(query)
+
+    assert sorted(state.instance_id for state in found) == sorted(ids)
+    assert {len(state.serialized_output) for state in found} == {900_003}

@@ -19,6 +19,9 @@ from durakit.scheduler.states import state_of
 from durakit.wire.messages import orchestration_pb2 as pb
 
 LARGEST_PAGE = 1000
+LARGEST_PAGE_WITH_PAYLOADS = 100
+LARGEST_PAGE_BYTES = 3 * 1024 * 1024
+"""A page ends before it is larger: clients receive 4 MiB unless told otherwise."""
 DEFAULT_PAGE = 100
 LARGEST_BATCH = 500
 
@@ -75,20 +78,25 @@ def query(engine: Engine, hub: TaskHub, request: pb.QueryInstancesRequest) -> pb
         created, row = _numbers(asked.continuationToken.value)
         where.add("(created_ns, row) > (?, ?)", created, row)
     size = _page_size(asked.maxInstanceCount)
+    if asked.fetchInputsAndOutputs:
+        size = min(size, LARGEST_PAGE_WITH_PAYLOADS)
     found = engine.store.select(
         where.sql("ORDER BY created_ns, row LIMIT ?"),
         [*where.parameters, size + 1],
         inputs=asked.fetchInputsAndOutputs,
     )
     response = pb.QueryInstancesResponse()
-    for instance in found[:size]:
+    room = LARGEST_PAGE_BYTES
+    for at, instance in enumerate(found):
         newest = _newest(hub, instance)
-        if statuses and newest.status not in statuses:
-            continue
-        response.orchestrationState.append(state_of(newest, payloads=asked.fetchInputsAndOutputs))
-    if len(found) > size:
-        last = found[size - 1]
-        response.continuationToken.value = f"{last.created_ns}|{last.row}"
+        state = state_of(newest, payloads=asked.fetchInputsAndOutputs)
+        room -= state.ByteSize()
+        if at == size or (room < 0 and at > 0):
+            last = found[at - 1]
+            response.continuationToken.value = f"{last.created_ns}|{last.row}"
+            break
+        if not statuses or newest.status in statuses:
+            response.orchestrationState.append(state)
     return response
 
 
