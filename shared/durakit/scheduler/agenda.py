@@ -9,19 +9,36 @@ import heapq
 from collections.abc import Callable
 
 Action = Callable[[int], None]
+Alive = Callable[[], bool]
+
+SMALLEST_SWEEP = 1024
+"""Below this many entries it is not worth looking for those that mean nothing any more."""
 
 
 class Agenda:
     """Actions by due time; those of equal time run in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Action]] = []
+        self._heap: list[tuple[int, int, Action, Alive | None]] = []
         self._count = 0
+        self._sweep_at = SMALLEST_SWEEP
 
-    def add(self, due_ns: int, action: Action) -> None:
-        """Have `action(now_ns)` called at the first `run` at or after `due_ns`."""
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, due_ns: int, action: Action, alive: Alive | None = None) -> None:
+        """Have `action(now_ns)` called at the first `run` at or after `due_ns`.
+
+        Args:
+            alive: returns whether the action still means something; if not it may be dropped unrun. Without
+                that, the timers of executions that have ended would stay until they are due.
+        """
         self._count += 1
-        heapq.heappush(self._heap, (due_ns, self._count, action))
+        heapq.heappush(self._heap, (due_ns, self._count, action, alive))
+        if len(self._heap) >= self._sweep_at:
+            self._heap = [entry for entry in self._heap if entry[3] is None or entry[3]()]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._heap))
 
     @property
     def next_due_ns(self) -> int | None:
@@ -30,10 +47,9 @@ class Agenda:
 
     def run(self, now_ns: int) -> bool:
         """Call all actions that are due; return whether there were any."""
-        heap = self._heap
         ran = False
-        while heap and heap[0][0] <= now_ns:
-            _, _, action = heapq.heappop(heap)
+        while self._heap and self._heap[0][0] <= now_ns:
+            action = heapq.heappop(self._heap)[2]
             action(now_ns)
             ran = True
         return ran

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 SECOND = 1_000_000_000
 UNSERVED_DELAY_NS = 10 * SECOND
 """How long work may wait for a worker that offers it before the log says so."""
+SUSPICIOUS_OFFERS = 5
+"""After so many deliveries without an answer the log says so: something is wrong with the item."""
 ABANDON_DELAY_NS = SECOND // 5
 """How long an item that a worker gave back waits, so that a refusing worker cannot spin."""
 
@@ -240,6 +242,7 @@ class TaskHub:
             whole = _joined(delivery.chunks, response)
             self._deliveries.spend(delivery, self.machine.journal.number)
             turns.complete(self.machine, delivery.turn, whole, now)
+            instance.offers = 0
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
             if not instance.is_terminal:
                 self._histories.used(instance)
@@ -305,12 +308,14 @@ class TaskHub:
             journal.turns.append(instance)
         self._touched(self)
 
-    def _at(self, due_ns: int, action: Callable[[int], None]) -> None:
+    def _at(
+        self, due_ns: int, action: Callable[[int], None], alive: Callable[[], bool] | None = None
+    ) -> None:
         def run(now: int) -> None:
             action(now)
             self._touched(self)
 
-        self._agenda.add(due_ns, run)
+        self._agenda.add(due_ns, run, alive)
 
     def release_turn(self, instance: Instance, now: int) -> None:
         """A group is on disk that gave this instance something to do."""
@@ -331,7 +336,11 @@ class TaskHub:
 
     def release_timer(self, timer: OpenTimer) -> None:
         """A group is on disk that created this timer."""
-        self._at(timer.due_ns, lambda now: arrivals.fire_timer(self.machine, timer, now))
+        self._at(
+            timer.due_ns,
+            lambda now: arrivals.fire_timer(self.machine, timer, now),
+            lambda: arrivals.is_pending(timer),
+        )
 
     def release_settled(self, instance: Instance) -> None:
         """A group is on disk that changed this instance's status."""
@@ -384,7 +393,18 @@ class TaskHub:
         turn = turns.offer(instance, self.machine.journal.committed, now)
         delivery = self._deliveries.open_turn(stream, turn)
         keeps_session = instance.session is stream
-        stream.send(turn_item(self.machine, delivery, without_history=keeps_session))
+        item = turn_item(self.machine, delivery, without_history=keeps_session)
+        instance.offers += 1
+        if instance.offers == SUSPICIOUS_OFFERS:
+            logger.warning(
+                "The turn of instance '%s' was delivered %d times and never answered; its item has %d bytes, "
+                "this time it goes to worker %s. Does the worker crash on it, or refuse messages that large?",
+                instance.id,
+                instance.offers,
+                len(item),
+                stream.offer.worker,
+            )
+        stream.send(item)
         return True
 
     def _stream_for_turn(self, key: Key, instance: Instance) -> WorkerStream | None:

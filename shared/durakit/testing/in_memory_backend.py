@@ -82,7 +82,12 @@ class InMemoryBackend:
         self._loop = self._thread = None
 
     def reset(self) -> None:
-        """Forget everything; streams are cut and workers reconnect to the same port."""
+        """Forget everything; streams are cut and workers reconnect to the same port.
+
+        Stopped, it has forgotten everything already and stays stopped.
+        """
+        if self._thread is None:
+            return
         port = self._server.grpc_port if self._server is not None else self._options.grpc_port
         self.stop()
         self._options = replace(self._options, grpc_port=port)

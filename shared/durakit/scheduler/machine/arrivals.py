@@ -67,7 +67,7 @@ def complete_task(machine: Machine, task: OpenTask, response: pb.ActivityRespons
     result = response.result if response.HasField("result") else None
     excess = machine.limits.excess(f"result of activity '{task.name}'", result and result.value)
     if response.HasField("failureDetails"):
-        event = events.task_failed(now, task.task_id, response.failureDetails)
+        event = events.task_failed(now, task.task_id, machine.limits.fitting(response.failureDetails))
         kind = "taskFailed"
     elif excess is not None:
         details = pb.TaskFailureDetails(errorType="PayloadTooLarge", errorMessage=excess, isNonRetriable=True)
@@ -79,11 +79,16 @@ def complete_task(machine: Machine, task: OpenTask, response: pb.ActivityRespons
     machine.deliver(instance, kind, event)
 
 
+def is_pending(timer: OpenTimer) -> bool:
+    """Whether its execution still waits for this timer."""
+    return timer.instance.timers.get(timer.timer_id) is timer
+
+
 def fire_timer(machine: Machine, timer: OpenTimer, now: int) -> None:
     """A timer is due. Nothing is written: history says when it is due, so it can fire again."""
-    instance = timer.instance
-    if instance.timers.get(timer.timer_id) is not timer:
+    if not is_pending(timer):
         return
+    instance = timer.instance
     del instance.timers[timer.timer_id]
     event = events.timer_fired(now, timer.timer_id, timer.due_ns)
     machine.deliver(instance, "timerFired", event, stored=False)

@@ -112,6 +112,7 @@ class Instance:
         group: number of the last journal that changed the instance itself, arrivals not counted.
         history: blobs of the turns, or None when they are only in the store.
         queued: whether it stands in line for a worker.
+        offers: how often its turn was given to a worker since the last answer.
         session: the stream whose worker keeps this execution in memory, if any.
     """
 
@@ -144,6 +145,7 @@ class Instance:
     children: dict[int, str] = field(default_factory=dict)
     turn: Turn | None = None
     queued: bool = False
+    offers: int = 0
     session: object | None = None
 
     @property

@@ -31,6 +31,8 @@ def rebuild(instance: Instance, history: list[bytes], inbox: Iterable[tuple[int,
             continue
         event = pb.HistoryEvent.FromString(blob)
         _answer(instance, event)
+        if event.HasField("executionStarted") and not instance.events:
+            _restore_clock(instance, event)
         instance.inbox.append(Arrival(event.WhichOneof("eventType") or "", blob, key, 0))
 
 
@@ -53,6 +55,13 @@ def _replay(instance: Instance, event: pb.HistoryEvent) -> None:
         instance.clock_ns = events.nanoseconds(event.timestamp)
     else:
         _answer(instance, event)
+
+
+def _restore_clock(instance: Instance, started: pb.HistoryEvent) -> None:
+    """An execution that began after the instance did follows another; the clock goes on from there."""
+    began_ns = events.nanoseconds(started.timestamp)
+    if began_ns > instance.created_ns:
+        instance.clock_ns = began_ns
 
 
 def _answer(instance: Instance, event: pb.HistoryEvent) -> None:

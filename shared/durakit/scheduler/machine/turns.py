@@ -84,6 +84,8 @@ def _conclude(
             machine.journal.turns.append(instance)
         return
     status, output, failure = _outcome(completion)
+    if failure is not None:
+        failure = machine.limits.fitting(failure)
     blob.append(events.execution_completed(now, status, output, failure))
     machine.journal.append_history(instance, now, len(blob), framing.past(blob))
     ending.finish(machine, instance, status, output, failure, now)
