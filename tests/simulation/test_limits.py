@@ -16,7 +16,7 @@ from durakit.scheduler.refusal import Refusal
 from durakit.testing import InProcessTaskHub
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .reading import end, failure, kinds, output, register, state, status
+from .reading import end, failure, history, kinds, output, register, state, status
 
 Steps = Generator[Any, Any, Any]
 
@@ -144,6 +144,28 @@ def test_every_request_with_a_payload_is_refused_with_its_size(
     assert caught.value.status == "INVALID_ARGUMENT"
     assert status(hub, "one") == "RUNNING"
     assert len(hub.client.get_all_orchestration_states()) == 1
+
+
+def raises_a_novel(ctx: Any, _: Any) -> None:
+    raise ValueError("Call me Ishmael. " + "x" * 2_000_000)
+
+
+def test_a_failure_over_the_limit_is_told_in_short(hub: InProcessTaskHub) -> None:
+    """An activity's, its orchestration's, and that of an orchestrator by itself."""
+
+    def calls(ctx: task.OrchestrationContext, _: Any) -> Steps:
+        yield ctx.call_activity("novel")
+
+    register(hub, calls, raises_a_novel)
+    hub.add_activity(raises_a_novel, "novel")
+
+    for orchestrator in (calls, raises_a_novel):
+        instance_id = hub.client.schedule_new_orchestration(orchestrator)
+        failed = failure(hub, instance_id)
+
+        assert "Call me Ishmael. " in failed.message
+        assert re.search(r"\[cut: the details were [\d,]{9,} bytes; at most 1,048,576 ", failed.message)
+        assert sum(event.ByteSize() for event in history(hub, instance_id)) < 100_000
 
 
 @pytest.mark.parametrize(

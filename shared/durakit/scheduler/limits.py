@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durakit.scheduler.refusal import invalid
+from durakit.wire.messages import orchestration_pb2 as pb
+
+FAILURE_CHARACTERS = 4000
+"""What is kept of the message and of the stack trace of a failure that is too large."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,24 @@ class Limits:
             f"The {what} is {size:,} bytes; at most {limit:,} are allowed. Store large data elsewhere and "
             f"pass a reference, or start the scheduler with --limits off (Azure's limit stays)."
         )
+
+    def fitting(self, failure: pb.TaskFailureDetails) -> pb.TaskFailureDetails:
+        """Return the failure, cut when it is over the limit of a payload.
+
+        It is not refused: what failed has failed, and that must be told.
+        """
+        limit, size = self.payload_bytes, failure.ByteSize()
+        if limit is None or size <= limit:
+            return failure
+        cut = pb.TaskFailureDetails(
+            errorType=failure.errorType[:FAILURE_CHARACTERS],
+            errorMessage=f"{failure.errorMessage[:FAILURE_CHARACTERS]} [cut: the details were {size:,} "
+            f"bytes; at most {limit:,} are allowed]",
+            isNonRetriable=failure.isNonRetriable,
+        )
+        if failure.HasField("stackTrace"):
+            cut.stackTrace.value = failure.stackTrace.value[:FAILURE_CHARACTERS]
+        return cut
 
     def check_payload(self, what: str, payload: str | None) -> None:
         """Raise `Refusal` when `payload` is over the limit."""
