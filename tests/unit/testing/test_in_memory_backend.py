@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from durakit.client import TaskHubGrpcClient
 from durakit.scheduler.server import PortBusy
 from durakit.testing import InMemoryBackend, create_test_backend

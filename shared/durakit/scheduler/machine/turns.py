@@ -8,15 +8,20 @@ from durakit.scheduler.machine.machine import Machine
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
 
+NEW_EVENTS_BYTES = 2 * 1024 * 1024
+"""What of the inbox goes into one turn: workers receive 4 MiB unless told otherwise (semantics.md 8)."""
+
 
 def offer(instance: Instance, committed_group: int, now: int) -> Turn:
-    """Begin a turn with everything in the inbox that is on disk. Nothing is written.
+    """Begin a turn with what is in the inbox and on disk, as far as it fits. Nothing is written.
 
     Call only when `instance.wants_turn(committed_group, now)`.
     """
-    taken = []
+    taken: list[Arrival] = []
+    room = NEW_EVENTS_BYTES
     for arrival in instance.inbox:
-        if arrival.group > committed_group:
+        room -= len(arrival.event)
+        if arrival.group > committed_group or (room < 0 and taken):
             break
         taken.append(arrival)
     started_ns = max(now, instance.clock_ns)
