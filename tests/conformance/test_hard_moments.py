@@ -414,6 +414,28 @@ def test_a_large_history_is_streamed_to_those_who_can_and_sent_whole_to_others(b
     bare.finish(item)
 
 
+def test_more_events_than_a_message_holds_come_in_several_turns(bare: Bare) -> None:
+    """Semantics 8, server rule 14: a worker that receives 4 MiB would lose its stream over the item."""
+    bare.start("one")
+    event = pb.RaiseEventRequest(instanceId="one", name="item")
+    for number in range(6):
+        event.input.value = f'"{number}{"x" * 900_000}"'
+        bare.call.RaiseEvent(event)
+    stream = bare.connect()
+
+    turns = [stream.next_turn()]
+    while len(turns) < 3:
+        bare.answer(turn(turns[-1]))
+        turns.append(stream.next_turn())
+
+    new = [item.orchestratorRequest.newEvents for item in turns]
+    raised = [
+        [event.eventRaised.input.value[1] for event in events if event.HasField("eventRaised")]
+        for events in new
+    ]
+    assert raised == [["0", "1"], ["2", "3"], ["4", "5"]]
+
+
 # --- clients that vanish
 
 
