@@ -47,5 +47,5 @@ def outcomes(peer: Peer, run_once: Callable[[Peer], Run]) -> Run:
     """What the peer's program printed; skips where its tools are not installed."""
     missing = peer.missing_tools()
     if missing:
-        pytest.skip(f"{' and '.join(missing)} is not installed, which {peer.name} needs")
+        pytest.skip(f"not on this machine, but needed for {peer.name}: {', '.join(missing)}")
     return run_once(peer)
