@@ -209,16 +209,6 @@ def execution_number(instance: Instance) -> int:
     return int(instance.execution_id)
 
 
-class OrderedSet(dict[str, None]):
-    """A set of words in order of arrival, so that a seed means the same in every process."""
-
-    def add(self, word: str) -> None:
-        self[word] = None
-
-    def discard(self, word: str) -> None:
-        self.pop(word, None)
-
-
 class Rig:
     """One life of the scheduler, with a client and workers.
 
@@ -290,7 +280,6 @@ class Rig:
             maxConcurrentOrchestrationWorkItems=turns, maxConcurrentActivityWorkItems=tasks
         )
         stream = self.hub.open_stream(Offer("worker", "", 0, request), lambda: self.on_sent(stream))
-        stream.held = OrderedSet()  # type: ignore[assignment]
         self.streams.append(stream)
         return stream
 

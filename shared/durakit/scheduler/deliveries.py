@@ -58,7 +58,7 @@ class Deliveries:
         """Record that `turn` is given to `stream`."""
         delivery = TurnDelivery(self.new_token(), stream, turn)
         self._turns[delivery.token] = delivery
-        stream.held.add(delivery.token)
+        stream.held[delivery.token] = None
         stream.turns_held += 1
         return delivery
 
@@ -66,7 +66,7 @@ class Deliveries:
         """Record that `task` is given to `stream`."""
         delivery = TaskDelivery(self.new_token(), stream, task)
         self._tasks[delivery.token] = delivery
-        stream.held.add(delivery.token)
+        stream.held[delivery.token] = None
         stream.tasks_held += 1
         return delivery
 
@@ -105,7 +105,7 @@ class Deliveries:
             self._tasks.pop(delivery.token, None)
             if delivery.token in stream.held:
                 stream.tasks_held -= 1
-        stream.held.discard(delivery.token)
+        stream.held.pop(delivery.token, None)
 
     def spend(self, delivery: TurnDelivery | TaskDelivery, group: int) -> None:
         """The delivery was answered; until `group` is on disk a twin of the answer may wait for it."""

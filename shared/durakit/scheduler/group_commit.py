@@ -44,6 +44,7 @@ class GroupCommit:
         self._crowding = 0.0
         self._last_request = 0.0
         self._in_request = False
+        self._spoiled: StoreError | None = None
         self._average_seconds = 0.0002
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_ns: int | None = None
@@ -61,6 +62,8 @@ class GroupCommit:
             StoreError: the group could not be written; nothing of it happened.
         """
         self._in_request = False
+        if self._spoiled is not None:
+            raise self._spoiled
         self._note_request()
         if self._engine.is_idle:
             return self._writing
@@ -97,6 +100,22 @@ class GroupCommit:
         crowded = now - self._last_request < CROWDED_SECONDS
         self._crowding += _SMOOTHING * (crowded - self._crowding)
         self._last_request = now
+
+    def fail_request(self, error: BaseException) -> None:
+        """A request ended with an error that is no refusal; what it left half done must never be written.
+
+        All that is not on disk fails with it, and memory is built anew from what is.
+        """
+        self.end_request()
+        told = StoreError(
+            f"The scheduler failed in the middle of a request ({type(error).__name__}: {error}) and went "
+            f"back to what is on disk. Nothing that was acknowledged is lost."
+        )
+        if self._writing is None:
+            self._start_over(told)
+        else:
+            # The group being written is sound; what is on disk afterwards is what memory starts from.
+            self._spoiled = told
 
     def close(self) -> None:
         """Stop the timer and the writer thread. What is still planned is not written any more."""
@@ -175,16 +194,23 @@ class GroupCommit:
         self._flush()
 
     def _finish(self, group: Group, done: asyncio.Future[None] | None, error: StoreError | None) -> None:
-        if error is None:
-            self._engine.release(group)
-            if done is not None:
-                done.set_result(None)
+        spoiled, self._spoiled = self._spoiled, None
+        if error is not None:
+            self._start_over(error, done)
             return
+        if spoiled is None:
+            self._engine.release(group)
+        if done is not None:
+            done.set_result(None)
+        if spoiled is not None:
+            self._start_over(spoiled)
+
+    def _start_over(self, error: StoreError, failed: asyncio.Future[None] | None = None) -> None:
         logger.error("%s", error)
-        # What was collected meanwhile built on the lost group, so it fails with it.
+        # What was collected meanwhile built on what is lost, so it fails with it.
         later, self._collecting = self._collecting, None
         self._engine.reload(error)
-        for future in (done, later):
+        for future in (failed, later):
             if future is not None:
                 future.set_exception(error)
                 future.exception()  # nobody may be waiting; that is no reason for a warning

@@ -95,17 +95,20 @@ class Service:
                 self._check_token(metadata)
                 commits.begin_request()
                 response = work(request, self._hub(metadata))
-                pending = commits.durable()
             except BaseException as error:
-                commits.end_request()
+                if isinstance(error, Refusal) or isinstance(request, _READS):
+                    commits.end_request()
+                else:
+                    commits.fail_request(error)
                 if isinstance(error, _TOLD):
                     return await _tell(error, context)
                 raise
-            if pending is not None:
-                try:
+            try:
+                pending = commits.durable()
+                if pending is not None:
                     await asyncio.shield(pending)
-                except StoreError as error:
-                    return await _tell(error, context)
+            except StoreError as error:
+                return await _tell(error, context)
             return response
 
         return answer
@@ -222,6 +225,8 @@ def _value(metadata: Metadata, key: str) -> str:
     return ""
 
 
+_READS = (pb.GetInstanceRequest, pb.QueryInstancesRequest, pb.ListInstanceIdsRequest)
+"""Requests that change nothing, however they end."""
 _TOLD = (Refusal, StoreError, StreamEnded)
 """What callers are told by a status code and a sentence."""
 

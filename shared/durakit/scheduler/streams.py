@@ -40,13 +40,13 @@ class WorkerStream:
 
     Attributes:
         wake: called when `outbox` got its first item.
-        held: tokens of the items this worker has not answered.
+        held: tokens of the items this worker has not answered, in order of delivery.
     """
 
     offer: Offer
     wake: Callable[[], None]
     outbox: deque[bytes] = field(default_factory=deque)
-    held: set[str] = field(default_factory=set)
+    held: dict[str, None] = field(default_factory=dict)
     turns_held: int = 0
     tasks_held: int = 0
     failure: Exception | None = None

@@ -180,8 +180,8 @@ class Store:
             self._transaction(batch.statements)
         except self._error as problem:
             raise StoreError(
-                f"{self.path or 'The in-memory store'} could not be written: {problem}. Nothing that was "
-                f"acknowledged is lost; free space or mend the file's permissions."
+                f"{self.path or 'The in-memory store'} could not be written: {str(problem).rstrip('.')}. "
+                f"Nothing that was acknowledged is lost; free space or mend the file's permissions."
             ) from problem
 
     def close(self) -> None:
