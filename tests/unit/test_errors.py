@@ -15,7 +15,7 @@ def error_for(code: grpc.StatusCode, details: str = "It said so.") -> status.Sch
 
 
 def subclasses(kind: type) -> set[type]:
-    direct = set(kind.__subclasses__())
+    direct: set[type] = set(kind.__subclasses__())
     return direct.union(*(subclasses(child) for child in direct))
 
 
