@@ -214,17 +214,22 @@ def test_worker_and_client_go_on_after_a_restart_of_the_scheduler(
     resiliency = pair.worker.module("grpc_options").GrpcWorkerResiliencyOptions(
         reconnect_backoff_base_seconds=0.05, reconnect_backoff_cap_seconds=0.1
     )
-    stage.work(flow, activities=[step], resiliency_options=resiliency)
-    instance_id = stage.start(flow)
-    entered.wait(20)
+    try:
+        stage.work(flow, activities=[step], resiliency_options=resiliency)
+        instance_id = stage.start(flow)
+        entered.wait(20)
 
-    restartable.restart()
-    release.set()
-    fresh = stage.new_client()
-    # Channels of one process share what they know of an address, here that nobody listened a moment ago.
-    eventually(lambda: answers(lambda: fresh.get_orchestration_state(instance_id)), "the scheduler answers")
-    fresh.raise_orchestration_event(instance_id, "go", data="on")
+        restartable.restart()
+        release.set()
+        fresh = stage.new_client()
+        # Channels of one process share what they know of an address, here that nobody listened a moment ago.
+        eventually(
+            lambda: answers(lambda: fresh.get_orchestration_state(instance_id)), "the scheduler answers"
+        )
+        fresh.raise_orchestration_event(instance_id, "go", data="on")
 
-    state = fresh.wait_for_orchestration_completion(instance_id, timeout=20)
-    assert output_of(state) == [0, 1, "on"]
-    stage.close()
+        state = fresh.wait_for_orchestration_completion(instance_id, timeout=20)
+        assert output_of(state) == [0, 1, "on"]
+    finally:
+        release.set()
+        stage.close()

@@ -86,13 +86,19 @@ class Deliveries:
         return None
 
     def task_of(self, instance_id: str, task_id: int) -> TaskDelivery | None:
-        """Find an activity by instance and task id, for workers that send no token; None if two are open."""
+        """Find an activity by instance and task id, for workers that send no token.
+
+        Of several, the one whose result is still awaited: the others belong to executions that are over.
+        """
         found = [
             delivery
             for delivery in self._tasks.values()
             if delivery.task.task_id == task_id and delivery.task.instance.id == instance_id
         ]
-        return found[0] if len(found) == 1 else None
+        awaited = [
+            delivery for delivery in found if delivery.task.instance.tasks.get(task_id) is delivery.task
+        ]
+        return next(iter(awaited or found), None)
 
     def close(self, delivery: TurnDelivery | TaskDelivery) -> None:
         """The delivery no longer counts; its worker has room again."""
