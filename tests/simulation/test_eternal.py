@@ -11,6 +11,7 @@ from typing import Any
 
 from durakit import task
 from durakit.testing import InProcessTaskHub
+from durakit.wire.messages import orchestration_pb2 as pb
 
 from .reading import end, history, kinds, output, register, state, status
 
@@ -248,3 +249,23 @@ def test_an_endless_loop_leaves_the_others_to_their_work(hub: InProcessTaskHub) 
     assert status(hub, spinner) == "RUNNING"
     hub.client.terminate_orchestration(spinner)
     assert status(hub, spinner) == "TERMINATED"
+
+
+def test_every_execution_knows_the_span_of_whoever_started_the_first(hub: InProcessTaskHub) -> None:
+    """Semantics 3.9 rule 3: the trace parent stays; the executions' own spans do not (trap 13)."""
+
+    def loop(ctx: task.OrchestrationContext, iteration: int) -> Steps:
+        yield ctx.create_timer(timedelta(seconds=1))
+        if iteration < 3:
+            ctx.continue_as_new(iteration + 1)
+
+    register(hub, loop)
+    request = pb.CreateInstanceRequest(instanceId="traced", name="loop")
+    request.input.value = "1"
+    request.parentTraceContext.traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    hub.requests.by_method["StartInstance"](request, hub.hub)
+
+    end(hub, "traced")
+
+    first = history(hub, "traced")[1].executionStarted
+    assert first.parentTraceContext == request.parentTraceContext

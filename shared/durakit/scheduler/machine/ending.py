@@ -95,7 +95,11 @@ def terminate(
 
 
 def continue_as_new(
-    machine: Machine, instance: Instance, action: pb.CompleteOrchestrationAction, now: int
+    machine: Machine,
+    instance: Instance,
+    action: pb.CompleteOrchestrationAction,
+    trace_parent: pb.TraceContext | None,
+    now: int,
 ) -> None:
     """Begin a new execution with fresh history (semantics.md 3.9).
 
@@ -124,6 +128,7 @@ def continue_as_new(
         name=instance.name,
         version=events.text(instance.version),
         input=action.result if action.HasField("result") else None,
+        parentTraceContext=trace_parent,
         tags=instance.tags,
     )
     creation.begin_execution(machine, instance, started, now)

@@ -76,7 +76,8 @@ def _conclude(
     confirmations = actions.apply(machine, instance, response.actions, now, is_last=is_last)
     if completion is not None and Status(completion.orchestrationStatus) is Status.CONTINUED_AS_NEW:
         _start_running(machine, instance, now)
-        ending.continue_as_new(machine, instance, completion, now)
+        trace_parent = _trace_parent(machine, instance, new_events)
+        ending.continue_as_new(machine, instance, completion, trace_parent, now)
         return
     blob = new_events + confirmations
     blob.append(events.orchestrator_completed(now))
@@ -94,6 +95,15 @@ def _conclude(
     blob.append(events.execution_completed(now, status, output, failure))
     machine.journal.append_history(instance, now, len(blob), framing.past(blob))
     ending.finish(machine, instance, status, output, failure, now)
+
+
+def _trace_parent(machine: Machine, instance: Instance, new_events: list[bytes]) -> pb.TraceContext | None:
+    """Return the span of whoever started the execution, from its `executionStarted`."""
+    turns = machine.history(instance) if instance.events else [framing.past(new_events)]
+    for event in framing.events_of(turns[0]):
+        if event.HasField("executionStarted") and event.executionStarted.HasField("parentTraceContext"):
+            return event.executionStarted.parentTraceContext
+    return None
 
 
 def _consume(machine: Machine, turn: Turn, response: pb.OrchestratorResponse) -> list[bytes]:
