@@ -53,6 +53,7 @@ class Service:
         self._token = token
         self._streams: dict[WorkerStream, TaskHub] = {}
         self._stopping = False
+        self._woken = False
         self._requests = Requests(engine)
         self._special: dict[str, Callable[[Any, Context], Awaitable[Any]]] = {
             "Hello": _hello,
@@ -94,6 +95,7 @@ class Service:
                 metadata = context.invocation_metadata()
                 self._check_token(metadata)
                 commits.begin_request()
+                self._woken = False
                 response = work(request, self._hub(metadata))
             except BaseException as error:
                 if isinstance(error, Refusal) or isinstance(request, _READS):
@@ -107,6 +109,9 @@ class Service:
                 pending = commits.durable()
                 if pending is not None:
                     await asyncio.shield(pending)
+                elif self._woken:
+                    # Somebody can work on what this released; let that leave before the reply does.
+                    await asyncio.sleep(0)
             except StoreError as error:
                 return await _tell(error, context)
             return response
@@ -187,9 +192,14 @@ class Service:
             request=request,
         )
         ready = asyncio.Event()
+
+        def wake() -> None:
+            self._woken = True
+            ready.set()
+
         # Headers at once: clients and proxies may wait for them (semantics.md 2.1 rule 4).
         await context.send_initial_metadata(())
-        stream = hub.open_stream(offer, ready.set)
+        stream = hub.open_stream(offer, wake)
         self._streams[stream] = hub
         outbox = stream.outbox
         try:
