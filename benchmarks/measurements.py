@@ -102,6 +102,41 @@ class ClientMeasurement(Measurement):
         return self._items / float(reply["seconds"])
 
 
+class Eternal(ClientMeasurement):
+    """An orchestration that continues as new many times: its rate, and what it leaves behind."""
+
+    GROWTH = (
+        Figure("scheduler memory growth", "MiB", higher_is_better=False, digits=2),
+        Figure("data growth", "MiB", higher_is_better=False, digits=2),
+    )
+
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
+        """Growth is counted from a tenth of the way, when memory and files have their usual size."""
+        with variant.deploy(place) as deployment:
+            warm_up(deployment)
+            tenth = {**self._request, "size": max(1, self._items // 10)}
+            deployment.request(tenth)
+            scheduler = deployment.processes.get("scheduler")
+            memory = scheduler.resident_bytes() if scheduler else 0
+            data = bytes_below(place)
+            before = deployment.cpu_seconds()
+            reply = deployment.request(self._request)
+            after = deployment.cpu_seconds()
+            grown = {
+                "scheduler memory growth": ((scheduler.resident_bytes() if scheduler else 0) - memory)
+                / MEBIBYTE,
+                "data growth": (bytes_below(place) - data) / MEBIBYTE,
+            }
+        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
+        values = {figure.name: grown.get(figure.name, 0.0) for figure in self.GROWTH}
+        return Taken({"rate": self._items / float(reply["seconds"]), **values}, cpu)
+
+
+def bytes_below(folder: Path) -> int:
+    """How much the files below a folder hold."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 class Idle(Measurement):
     """Memory and CPU of scheduler and worker while nothing happens, after the warm-up."""
 

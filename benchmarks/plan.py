@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.actors.driver import STEPS_PER_ORCHESTRATION
 from benchmarks.figures import Figure
-from benchmarks.measurements import ClientMeasurement, ColdStart, Idle, Measurement
+from benchmarks.measurements import ClientMeasurement, ColdStart, Eternal, Idle, Measurement
 
 MEGABYTE = 1_000_000
 LATENCY = (
@@ -71,6 +71,14 @@ def payload(size: int, repeats: int) -> Measurement:
     return ClientMeasurement("payload", size, LATENCY[:1], item="echo", items=repeats, request=request)
 
 
+def eternal(rounds: int) -> Measurement:
+    """One orchestration that continues as new; a run of 100,000 takes minutes, so only on request."""
+    figure = Figure("rate", "executions/s", higher_is_better=True, digits=0)
+    request = one_by_one("eternal", 1, timeout=60 + 0.02 * rounds, size=rounds)
+    figures = (figure, *Eternal.GROWTH)
+    return Eternal("eternal", rounds, figures, item="execution", items=rounds, request=request)
+
+
 def one_by_one(workflow: str, repeats: int, *, timeout: float, **more: int) -> dict[str, object]:
     """The request that runs a program `repeats` times, each within `timeout` seconds."""
     return {
@@ -86,6 +94,7 @@ SIZED: dict[str, Callable[[int], Measurement]] = {
     "sequence": sequence,
     "fanout": fanout,
     "throughput": throughput,
+    "eternal": eternal,
     "payload": lambda size: payload(size, 10),
 }
 
@@ -115,6 +124,7 @@ def quick_plan() -> list[Measurement]:
         latency("latency", gap_ms=0, repeats=30),
         event("event", gap_ms=0, repeats=30),
         payload(MEGABYTE, repeats=3),
+        eternal(500),
         Idle(seconds=2),
         ColdStart(),
     ]

@@ -42,6 +42,16 @@ def echo(ctx: Any, text: str) -> Generator[Any, Any, str]:
     return result
 
 
+def eternal(ctx: Any, rounds: Any) -> int | None:
+    """Orchestration: continues as new until `rounds` executions have run; returns how many did."""
+    total, done = rounds if isinstance(rounds, list) else (rounds, 0)
+    if done + 1 < total:
+        ctx.continue_as_new([total, done + 1])
+        return None
+    finished: int = total
+    return finished
+
+
 def fanout_for(sdk: str) -> Any:
     """Orchestration of the named SDK: `width` activities at once; returns how many results came back."""
     when_all = importlib.import_module(f"{sdk}.task").when_all
@@ -55,7 +65,7 @@ def fanout_for(sdk: str) -> Any:
 
 def register(sdk: str, worker: Any, *, async_activities: bool) -> None:
     """Adds the programs to a worker of the named SDK; the activity is called `noop` in both forms."""
-    for orchestrator in (sequence, event, echo, fanout_for(sdk)):
+    for orchestrator in (sequence, event, echo, eternal, fanout_for(sdk)):
         worker.add_orchestrator(orchestrator)
     noop_async.__name__ = "noop"
     worker.add_activity(noop_async if async_activities else noop)
