@@ -40,7 +40,7 @@ from . import rig as build
 from .model import Model, marks_of
 from .rig import SECOND, Rig, Worker, answer_to, facts, kinds, rebuilt, result_of
 
-STEPS = int(os.environ.get("DURAKIT_STEPS", "2000"))
+STEPS = int(os.environ.get("DURAKIT_STEPS", "10000"))
 STEPS_PER_RUN = 100
 PHASES = [hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * ("DURAKIT_SHRINK" in os.environ)]
 SEED = int(os.environ.get("DURAKIT_SEED", random.randrange(2**32)))
