@@ -42,6 +42,8 @@ class HistoryCache:
 
     def shrink(self, committed_group: int) -> None:
         """Drop histories beyond the budget; what is not on disk yet stays."""
+        if self._total <= self._budget:
+            return  # before copying anything: this runs at every commit
         for instance in list(self._sizes):
             if self._total <= self._budget:
                 return
