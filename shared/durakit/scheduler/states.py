@@ -19,7 +19,7 @@ def state_of(instance: Instance, *, payloads: bool) -> pb.OrchestrationState:
         instanceId=instance.id,
         name=instance.name,
         version=text(instance.version),
-        orchestrationStatus=int(instance.status),  # type: ignore[arg-type]
+        orchestrationStatus=int(instance.status),  # type: ignore[arg-type]  # stubs want the enum; ours has its numbers
         createdTimestamp=timestamp(instance.created_ns),
         lastUpdatedTimestamp=timestamp(instance.updated_ns),
         executionId=StringValue(value=instance.execution_id),

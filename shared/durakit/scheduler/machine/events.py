@@ -59,7 +59,7 @@ def execution_completed(
 ) -> bytes:
     """The end of an execution, last event of its history."""
     completed = pb.ExecutionCompletedEvent(
-        orchestrationStatus=status,  # type: ignore[arg-type]
+        orchestrationStatus=status,  # type: ignore[arg-type]  # stubs want the enum; ours has its numbers
         result=text(result),
         failureDetails=failure,
     )

@@ -201,7 +201,7 @@ class Store:
             StoreError: the file cannot be read.
         """
         try:
-            return self._read.execute(statement, parameters).fetchall()  # type: ignore[no-any-return]
+            return self._read.execute(statement, parameters).fetchall()  # type: ignore[no-any-return]  # rows are untyped
         except (self._error, UnicodeError) as problem:
             if _tells_damage(problem):
                 raise StoreError(self._damaged(problem)) from problem
