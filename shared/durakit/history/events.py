@@ -321,7 +321,20 @@ def from_message(event: pb.HistoryEvent) -> HistoryEvent:
     made: HistoryEvent = _CLASSES[message.DESCRIPTOR.name](
         event_id=event.eventId, timestamp=_time(event.timestamp), **_members(message)
     )
+    # No field: it takes no part in comparisons, and events made by hand have none.
+    object.__setattr__(made, "_message", event)
     return made
+
+
+def message_of(event: HistoryEvent) -> pb.HistoryEvent:
+    """The protocol's message that the event was read from. Raises ValueError for one made by hand."""
+    message: pb.HistoryEvent | None = getattr(event, "_message", None)
+    if message is None:
+        raise ValueError(
+            f"{type(event).__name__} {event.event_id} was not read from a scheduler or a file; "
+            "expected events as get_orchestration_history returns them"
+        )
+    return message
 
 
 # ---- conversion: a field's type in the protocol says what becomes of it
