@@ -673,7 +673,7 @@ class Backend(Protocol):
         chosen: Collection[str] | InstanceFilter,
         reason: str | None = None,
     ) -> AsyncIterator[BulkProgress]:
-        """Act on ids or on all that match, in batches; yield progress after each; leaving the loop cancels."""
+        """Act on ids or on all that match, in batches; yield progress after each. Leaving cancels."""
         ...
 
     # changes
