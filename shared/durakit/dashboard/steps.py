@@ -243,12 +243,12 @@ class _Reader:
             told.events += 1
             kind = event.WhichOneof("eventType")
             handler = _HANDLERS.get(kind or "")
-            self._turn.last = told.events
             if kind in _ARRIVALS:
                 self._turn.new_events += 1
             if handler is not None:
                 at = event.timestamp
                 handler(self, event, at.seconds * 1_000_000_000 + at.nanos, told.events)
+            self._turn.last = told.events
 
     # --- turns and executions
 
