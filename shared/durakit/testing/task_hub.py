@@ -6,29 +6,25 @@ follows the same rules as in production. Same seed, same run.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from durakit.client import TaskHubGrpcClient
-from durakit.registry import Registry
+from durakit.client import OrchestrationState, TaskHubGrpcClient
 from durakit.replay import ExecutionOptions
-from durakit.runtime.activities import ActivityRunner
-from durakit.runtime.sessions import SessionCache
-from durakit.runtime.turns import TurnRunner
+from durakit.replay.versioning import VersioningOptions
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
-from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.requests import Requests
 from durakit.scheduler.store import Store
-from durakit.scheduler.streams import Offer
 from durakit.serialization import DataConverter, JsonDataConverter
 from durakit.testing.channel import InProcessChannel
-from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.testing.faults import Faults
+from durakit.testing.stage import ActivityCall, Named, Numbers, Stage, name_of
+from durakit.testing.worker import InProcessWorker
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 """Where the virtual clock starts unless told otherwise."""
@@ -41,31 +37,39 @@ class NeverEnds(AssertionError):
 class InProcessTaskHub:
     """A task hub for tests.
 
-        with InProcessTaskHub() as hub:
-            hub.add_orchestrator(greet)
-            hub.add_activity(hello)
-            instance_id = hub.client.schedule_new_orchestration(greet, input="Ada")
-            state = hub.client.wait_for_orchestration_completion(instance_id)
+        with InProcessTaskHub(orchestrators=[greet], activities=[hello]) as hub:
+            assert hub.run(greet, input="Ada").get_output() == "Hello, Ada!"
 
     Timers of days pass at once: whenever nothing is ready, the clock jumps to what is due next. A wait
     whose goal cannot be reached any more raises `TimeoutError` at once, whatever its timeout.
 
     Args:
+        orchestrators: to be registered; more by `add_orchestrator`.
+        activities: to be registered; more by `add_activity`.
         start: where the virtual clock begins; aware.
-        seed: of the ids that are made.
+        seed: of the ids that are made, and of the order with `shuffle`.
+        shuffle: run what is ready in an order drawn from the seed; by default the oldest first.
         sessions: how many executions the worker keeps in memory; 0 replays every turn from history.
         db: keep the data in this file; by default in memory.
         limits: the limits to enforce, by default Azure's.
         data_converter: of worker and client.
         maximum_timer_interval: split longer timers, as for schedulers that do not take them; None: never.
         max_items: how many work items may run before `NeverEnds` is raised.
+
+    Attributes:
+        client: a client of the hub; the real one.
+        faults: what shall go wrong, see `Faults`.
+        worker: what runs orchestrators and activities, see `InProcessWorker`.
     """
 
     def __init__(
         self,
         *,
+        orchestrators: Iterable[Callable[..., Any]] = (),
+        activities: Iterable[Callable[..., Any]] = (),
         start: datetime = BEGINNING,
         seed: int = 0,
+        shuffle: bool = False,
         sessions: int = 100,
         db: Path | None = None,
         limits: Limits = AZURE_LIMITS,
@@ -73,50 +77,122 @@ class InProcessTaskHub:
         maximum_timer_interval: timedelta | None = None,
         max_items: int = 100_000,
     ) -> None:
-        converter = data_converter or JsonDataConverter()
-        randomness = random.Random(seed)
+        self._converter = data_converter or JsonDataConverter()
+        self._maximum_timer_interval = maximum_timer_interval
+        self._randomness = random.Random(seed)
+        self._order = random.Random(f"order {seed}") if shuffle else None
+        self._session_count = sessions
         self._now_ns = round(start.timestamp()) * 1_000_000_000
         self._items_left = max_items
         self._store = Store(db)
-        self._engine = Engine(
-            self._store,
-            new_id=lambda: uuid.UUID(int=randomness.getrandbits(128), version=4).hex,
-            now=lambda: self._now_ns,
-            limits=limits,
-        )
-        self.hub = self._engine.hub("default")
-        self.requests = Requests(self._engine)
-        self._registry = Registry()
-        self._turns = TurnRunner(
-            self._registry,
-            ExecutionOptions(converter=converter, maximum_timer_interval=maximum_timer_interval),
-            sessions=SessionCache(sessions),
-        )
-        self._activities = ActivityRunner(self._registry, converter)
-        offer = Offer("in-process worker", "", sessions, pb.GetWorkItemsRequest())
-        self._stream = self.hub.open_stream(offer, lambda: None)
-        self.client = TaskHubGrpcClient(channel=InProcessChannel(self), data_converter=converter)
+        self.engine = Engine(self._store, new_id=self._new_id, now=lambda: self._now_ns, limits=limits)
+        self.hub = self.engine.hub("default")
+        self.requests = Requests(self.engine)
+        self.numbers = Numbers()
+        self.faults = Faults(self.numbers.calls)
+        self.stage = Stage(lambda: self.now, self.faults.error_for)
+        self._ready: list[InProcessWorker] = []
+        self._workers: list[InProcessWorker] = []
+        self.worker = self._new_worker("in-process worker", None, filtered=False)
+        self.client: TaskHubGrpcClient = _SeededClient(self._new_id, InProcessChannel(self), self._converter)
+        for orchestrator in orchestrators:
+            self.add_orchestrator(orchestrator)
+        for activity in activities:
+            self.add_activity(activity)
 
     def __enter__(self) -> InProcessTaskHub:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()
+        if kind is None:
+            self.faults.check_all_reached()
 
     def close(self) -> None:
         """Free the store."""
         self.client.close()
         self._store.close()
 
-    # --- the worker
+    # --- workers
 
     def add_orchestrator(self, fn: Callable[..., Any], name: str | None = None) -> str:
         """Register an orchestrator and return its name."""
-        return self._registry.add_orchestrator(fn, name)
+        return self.worker.add_orchestrator(fn, name)
 
     def add_activity(self, fn: Callable[..., Any], name: str | None = None) -> str:
         """Register an activity and return its name; pass `name` to stand in for another."""
-        return self._registry.add_activity(fn, name)
+        return self.worker.add_activity(fn, name)
+
+    def add_worker(
+        self,
+        *,
+        orchestrators: Iterable[Callable[..., Any]] = (),
+        activities: Iterable[Callable[..., Any]] = (),
+        versioning: VersioningOptions | None = None,
+    ) -> InProcessWorker:
+        """Start another worker, which asks for what is registered with it only, as `run_worker` does.
+
+        The hub's own worker takes everything, so stop it (`hub.worker.stop()`) where the others shall divide
+        the work among them.
+        """
+        worker = self._new_worker(f"in-process worker {len(self._workers) + 1}", versioning, filtered=True)
+        for orchestrator in orchestrators:
+            worker.add_orchestrator(orchestrator)
+        for activity in activities:
+            worker.add_activity(activity)
+        return worker
+
+    def _new_worker(
+        self, name: str, versioning: VersioningOptions | None, *, filtered: bool
+    ) -> InProcessWorker:
+        options = ExecutionOptions(
+            converter=self._converter,
+            maximum_timer_interval=self._maximum_timer_interval,
+            versioning=versioning,
+        )
+        worker = InProcessWorker(self, name, options, sessions=self._session_count, filtered=filtered)
+        self._workers.append(worker)
+        worker.start()
+        return worker
+
+    def replace_activity(self, activity: Named, fake: Callable[..., Any]) -> None:
+        """Run `fake` wherever `activity`, a name or a function, is called from now on.
+
+        `fake` takes context and input, or the context alone; without an annotation of its own it gets the
+        input as the real one would. The real one need not be registered.
+        """
+        self.stage.replace(activity, fake)
+
+    @property
+    def calls(self) -> list[ActivityCall]:
+        """All runs of activities so far, in order."""
+        return list(self.stage.calls)
+
+    def calls_of(self, activity: Named) -> list[ActivityCall]:
+        """The runs of one activity so far, in order; a redelivered call ran more than once."""
+        name = name_of(activity)
+        return [call for call in self.stage.calls if call.name == name]
+
+    # --- orchestrations
+
+    def run(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        *,
+        input: Any = None,
+        instance_id: str | None = None,
+        **options: Any,
+    ) -> OrchestrationState:
+        """Start an orchestration, let time pass until it has ended, and return its state.
+
+        `options` are those of `schedule_new_orchestration`. Raises `TimeoutError` when it cannot end.
+        """
+        instance_id = self.client.schedule_new_orchestration(
+            orchestrator, input=input, instance_id=instance_id, **options
+        )
+        state = self.client.wait_for_orchestration_completion(instance_id)
+        assert state is not None
+        return state
 
     # --- time and work
 
@@ -129,7 +205,7 @@ class InProcessTaskHub:
 
     def commit(self) -> None:
         """Put on disk, and release, what a request changed."""
-        self._engine.commit()
+        self.engine.commit()
 
     def run_until_idle(self) -> None:
         """Run all work that is ready, without letting time pass."""
@@ -141,7 +217,7 @@ class InProcessTaskHub:
         """Let `length` of virtual time pass, doing everything at the moment it is due."""
         end_ns = self._now_ns + round(length / timedelta(microseconds=1)) * 1000
         self.run_until_idle()
-        while (due_ns := self._engine.agenda.next_due_ns) is not None and due_ns <= end_ns:
+        while (due_ns := self.engine.agenda.next_due_ns) is not None and due_ns <= end_ns:
             self._jump(due_ns)
             self.run_until_idle()
         self._now_ns = end_ns
@@ -150,7 +226,7 @@ class InProcessTaskHub:
         """Work, and let time pass, until `reached`; return False when nothing more can happen."""
         self.commit()
         while not reached():
-            due_ns = self._engine.agenda.next_due_ns
+            due_ns = self.engine.agenda.next_due_ns
             # What is due already does not wait for those who never rest.
             if (due_ns is None or due_ns > self._now_ns) and self._run_one():
                 continue
@@ -161,12 +237,12 @@ class InProcessTaskHub:
 
     def _jump(self, due_ns: int) -> None:
         self._now_ns = max(self._now_ns, due_ns)
-        self._engine.run_due()
+        self.engine.run_due()
         self.commit()
 
     def _run_one(self) -> bool:
         """Run the next work item; return False when none is ready."""
-        if not self._stream.outbox:
+        if not self._ready:
             return False
         self._items_left -= 1
         if self._items_left < 0:
@@ -174,19 +250,39 @@ class InProcessTaskHub:
                 "The task hub ran through its max_items work items. An orchestration seems to loop for ever; "
                 "raise max_items if that many are meant."
             )
-        item = pb.WorkItem.FromString(self._stream.outbox.popleft())
-        if item.HasField("activityRequest"):
-            done = self._activities.run(item.activityRequest, item.completionToken)
-            # Refused, as for any worker, when the instance was ended or replaced meanwhile.
-            with contextlib.suppress(Refusal):
-                self.hub.complete_task(done, self._now_ns)
-        elif item.HasField("orchestratorRequest"):
-            outcome = self._turns.execute(item.orchestratorRequest, item.completionToken)
-            try:
-                self.hub.complete_turn(outcome.response, self._now_ns)
-            except Refusal:
-                self._turns.dropped(outcome)
-            else:
-                self._turns.accepted(outcome)
+        at = self._order.randrange(len(self._ready)) if self._order is not None else 0
+        worker = self._ready[at]
+        place = sum(other is worker for other in self._ready[:at])
+        del self._ready[at]
+        worker.run_item(place)
         self.commit()
         return True
+
+    def has_item(self, worker: InProcessWorker) -> None:
+        """An item is in the worker's outbox."""
+        self._ready.append(worker)
+
+    def has_none(self, worker: InProcessWorker) -> None:
+        """What was in its outbox is gone."""
+        self._ready = [other for other in self._ready if other is not worker]
+
+    def _new_id(self) -> str:
+        return uuid.UUID(int=self._randomness.getrandbits(128), version=4).hex
+
+
+class _SeededClient(TaskHubGrpcClient):
+    """The real client, except that ids of instances come from the hub's seed."""
+
+    def __init__(
+        self, new_id: Callable[[], str], channel: InProcessChannel, converter: DataConverter
+    ) -> None:
+        super().__init__(channel=channel, data_converter=converter)
+        self._new_id = new_id
+
+    def schedule_new_orchestration(
+        self, orchestrator: Any, *, instance_id: str | None = None, **options: Any
+    ) -> str:
+        """Start an orchestration and return its instance id."""
+        return super().schedule_new_orchestration(
+            orchestrator, instance_id=instance_id or self._new_id(), **options
+        )
