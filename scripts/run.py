@@ -24,6 +24,7 @@ from pathlib import Path
 
 from environment import ROOT, Environment, EnvironmentProblem
 from processes import ChildFailed, Crew, Exit, Line, Prefixes, describe_exit, wants_colours
+from showings import SHOWINGS, Showing
 
 SAMPLES = ROOT / "samples"
 DATA = ROOT / ".durakit" / "run"
@@ -33,6 +34,9 @@ READY_TIMEOUT_SECONDS = 60.0
 
 WORKER_READY = "worker ready:"
 """How the line begins with which `durakit.run_worker` says that the scheduler has accepted it."""
+
+CLIENT_SERVES = "Serving "
+"""How the line begins with which `durakit.web.serve` says where; its second word is the address."""
 
 PORTS = (
     ("--grpc-port", "DURAKIT_GRPC_PORT", "8080"),
@@ -48,6 +52,7 @@ EXAMPLES = """examples:
   python3 scripts/run.py function_chaining --grpc-port 0 --dashboard-port 0     on ports that are free
   python3 scripts/run.py function_chaining -- missing.csv       what follows -- goes to the client
   python3 scripts/run.py --list                      which samples there are
+  python3 scripts/run.py --all                       run them all and print a table of results
 
 exit codes: 0 the client succeeded, 1 something failed, 2 wrong usage, 130 Ctrl-C, 143 terminated"""
 
@@ -74,6 +79,11 @@ class Sample:
         lines = (line.strip() for line in text.splitlines())
         return next((line for line in lines if line and not line.startswith("#")), "")
 
+    @property
+    def showing(self) -> Showing:
+        """What is started for it."""
+        return SHOWINGS.get(self.name, Showing())
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -94,8 +104,9 @@ class Interrupted(Exception):
 class Display:
     """Prints what children say, each line with its prefix."""
 
-    def __init__(self) -> None:
-        self._prefixes = Prefixes(["scheduler", "worker", "client"], wants_colours(sys.stdout, os.environ))
+    def __init__(self, showing: Showing) -> None:
+        names = ["scheduler", *showing.workers, "client", *(["demo"] if showing.demo else [])]
+        self._prefixes = Prefixes(names, wants_colours(sys.stdout, os.environ))
 
     def show(self, line: Line) -> None:
         """Print one line of a child; what it said in JSON may be several."""
@@ -126,27 +137,58 @@ def find_samples() -> dict[str, Sample]:
     return {path.parent.name: Sample(path.parent) for path in sorted(SAMPLES.glob("*/worker.py"))}
 
 
-def run(sample: Sample, environment: Environment, options: argparse.Namespace) -> None:
-    """Run the sample to its end and, with --keep, wait until interrupted."""
+def run(sample: Sample, environment: Environment, options: argparse.Namespace) -> str:
+    """Run the sample to its end, with --keep until interrupted, and return its result."""
     began = time.monotonic()
-    with Crew(Display().show) as crew:
+    showing = sample.showing
+    display = Display(showing)
+    with Crew(display.show) as crew:
         where = start_scheduler(crew, sample, environment, options)
         variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub, DURAKIT_LOG_FORMAT="text")
-        crew.start("worker", [environment.python, "worker.py"], sample.folder, variables)
-        wait_until(is_worker_ready, crew, "worker")
-        client = [environment.python, "client.py", *options.client_arguments]
-        crew.start("client", client, sample.folder, variables)
-        result = finish_client(crew)
+        for name, arguments in showing.workers.items():
+            crew.start(name, [environment.python, "worker.py", *arguments], sample.folder, variables)
+            wait_until(is_worker_ready, crew, name)
+        arguments = options.client_arguments or showing.client_arguments
+        if arguments and not options.client_arguments:
+            display.show(Line("client", "stdout", f"$ python client.py {' '.join(arguments)}"))
+        command = [environment.python, "client.py", *arguments]
+        if showing.demo:
+            crew.start("client", [*command, "--port", "0"], sample.folder, variables)
+            page = wait_until(is_client_serving, crew, "client").split()[1]
+            crew.start("demo", [environment.python, "demo.py", "--url", page], sample.folder, variables)
+            result = finish(crew, "demo")
+        else:
+            crew.start("client", command, sample.folder, variables)
+            result = finish(crew, "client")
         summary = f"\n{sample.name} finished in {time.monotonic() - began:.1f} s: {result}\n"
         if options.keep:
-            keep_up(
-                crew, f"{summary}Dashboard: {where.dashboard} (up until Ctrl-C, like scheduler and worker)"
-            )
+            also = f"Application: {page}\n" if showing.demo else ""
+            keep_up(crew, f"{summary}{also}Dashboard: {where.dashboard} (up until Ctrl-C, like all the rest)")
     if crew.unclean:
         first = crew.unclean[0]
         raise ChildFailed(f"The {first.child} did not stop cleanly ({describe_exit(first.code)}).")
     if not options.keep:
         print(f"{summary}Dashboard: {where.dashboard} (stopped now; --keep leaves it up)", flush=True)
+    return result
+
+
+def run_all(environment: Environment, options: argparse.Namespace) -> int:
+    """Run one sample after the other, print a table, and return how many failed."""
+    rows = []
+    for sample in find_samples().values():
+        print(f"\n== {sample.name}", flush=True)
+        began = time.monotonic()
+        try:
+            outcome = ("ok", run(sample, environment, options))
+        except ChildFailed as problem:
+            print(f"run.py: {problem}", file=sys.stderr)
+            outcome = ("failed", str(problem))
+        rows.append((sample.name, *outcome, time.monotonic() - began))
+    width = max(len(name) for name, *_ in rows)
+    print(f"\n{'sample':{width}}  {'':6}  {'seconds':>7}  result")
+    for name, verdict, result, seconds in rows:
+        print(f"{name:{width}}  {verdict:6}  {seconds:7.1f}  {result}")
+    return sum(verdict == "failed" for _, verdict, *_ in rows)
 
 
 def start_scheduler(
@@ -170,8 +212,13 @@ def is_scheduler_ready(line: Line) -> bool:
 
 
 def is_worker_ready(line: Line) -> bool:
-    """The worker logs on stderr once it is connected."""
-    return line.child == "worker" and line.stream == "stderr" and line.text.startswith(WORKER_READY)
+    """A worker logs on stderr once it is connected."""
+    return line.stream == "stderr" and line.text.startswith(WORKER_READY)
+
+
+def is_client_serving(line: Line) -> bool:
+    """A client that is a web application prints its address once visitors can connect."""
+    return line.child == "client" and line.stream == "stdout" and line.text.startswith(CLIENT_SERVES)
 
 
 def wait_until(is_ready: Callable[[Line], bool], crew: Crew, child: str) -> str:
@@ -180,24 +227,24 @@ def wait_until(is_ready: Callable[[Line], bool], crew: Crew, child: str) -> str:
         if isinstance(event, Exit):
             how = describe_exit(event.code)
             raise ChildFailed(f"The {event.child} ended before it was ready ({how}); see its lines above.")
-        if is_ready(event):
+        if event.child == child and is_ready(event):
             return event.text
     raise ChildFailed(f"The {child} was not ready after {READY_TIMEOUT_SECONDS:.0f} seconds.")
 
 
-def finish_client(crew: Crew) -> str:
-    """Wait for the client to end well and return the last line it printed, which is its result."""
+def finish(crew: Crew, child: str) -> str:
+    """Wait for the child to end well and return the last line it printed, which is the sample's result."""
     result = ""
     for event in crew.events():
         if isinstance(event, Line):
-            if event.child == "client" and event.stream == "stdout" and event.text.strip():
+            if event.child == child and event.stream == "stdout" and event.text.strip():
                 result = event.text.strip()
-        elif event.child != "client":
+        elif event.child != child:
             raise ChildFailed(
-                f"The {event.child} ended while the client was at work ({describe_exit(event.code)})."
+                f"The {event.child} ended while the {child} was at work ({describe_exit(event.code)})."
             )
         elif event.code != 0:
-            raise ChildFailed(f"The client failed ({describe_exit(event.code)}).")
+            raise ChildFailed(f"The {child} failed ({describe_exit(event.code)}).")
         else:
             break
     return result
@@ -250,6 +297,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("sample", nargs="?", help="folder in samples/, for example function_chaining")
     parser.add_argument("--list", action="store_true", help="list the samples and end")
+    parser.add_argument("--all", action="store_true", help="run every sample, one after the other")
     parser.add_argument("--keep", action="store_true", help="leave scheduler and worker up until Ctrl-C")
     for option, variable, port in PORTS:
         parser.add_argument(
@@ -265,9 +313,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         ours, theirs = arguments[:at], arguments[at + 1 :]
     options = parser.parse_args(ours)
     options.client_arguments = theirs
-    if not options.list:
+    if options.all and (options.sample or options.keep or theirs):
+        parser.error("--all runs every sample to its end: name none, and leave out --keep and arguments")
+    if not options.list and not options.all:
         if not options.sample:
-            parser.error("name a sample, or use --list")
+            parser.error("name a sample, or use --list or --all")
         samples = find_samples()
         name = options.sample.replace("-", "_")
         if name not in samples:
@@ -293,7 +343,11 @@ def main(arguments: list[str]) -> int:
             signal.signal(getattr(signal, name), interrupt)
     try:
         environment = Environment()
-        environment.ensure("scheduler", list(options.sample.folder.glob("requirements.txt")))
+        chosen = list(find_samples().values()) if options.all else [options.sample]
+        requirements = [path for sample in chosen for path in sample.folder.glob("requirements.txt")]
+        environment.ensure("scheduler", requirements)
+        if options.all:
+            return EXIT_FAILED if run_all(environment, options) else EXIT_OK
         run(options.sample, environment, options)
     except (EnvironmentProblem, ChildFailed) as problem:
         print(f"run.py: {problem}", file=sys.stderr)

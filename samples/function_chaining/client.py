@@ -1,12 +1,11 @@
 """Order a report, show each step once it is done, and say where the report is."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import durakit
-from durakit.client import OrchestrationState, OrchestrationStatus, TaskHubGrpcClient
+from durakit.client import OrchestrationStatus, TaskHubGrpcClient
 
 from report import money
 from workflow import Progress, Report, ReportRequest, order_report
@@ -25,18 +24,17 @@ def main() -> None:
         products=str(HERE / "data" / "products.csv"),
         output=str(options.output.resolve()),
     )
-    try:
-        with durakit.connect() as client:
-            instance_id = client.schedule_new_orchestration(order_report, input=request)
-            print(f"Started order report {instance_id}; worker.py does the work", flush=True)
-            show(follow(client, instance_id))
-    except durakit.DurakitError as error:  # the scheduler cannot be reached, or the report has failed
-        sys.exit(f"client.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("client.py: no longer waiting; an order report that was started goes on without us")
+    goes_on = "an order report that was started goes on without us"
+    with durakit.client_program(goes_on), durakit.connect() as client:
+        instance_id = client.schedule_new_orchestration(order_report, input=request)
+        print(f"Started order report {instance_id}; worker.py does the work", flush=True)
+        follow(client, instance_id)
+        report = durakit.result_of(client, instance_id, Report)
+    print(f"{report.rejected_rows} rows set aside: {report.rejected}")
+    print(f"{report.orders} orders worth {money(report.revenue)}: {report.page}")
 
 
-def follow(client: TaskHubGrpcClient, instance_id: str) -> OrchestrationState | None:
+def follow(client: TaskHubGrpcClient, instance_id: str) -> None:
     """Print what the custom status says is done, until the orchestration has ended."""
     shown = 0
     while state := client.get_orchestration_state(instance_id):
@@ -47,19 +45,6 @@ def follow(client: TaskHubGrpcClient, instance_id: str) -> OrchestrationState | 
         if state.runtime_status not in UNFINISHED:
             break
         time.sleep(0.2)
-    return state
-
-
-def show(state: OrchestrationState | None) -> None:
-    """Print the result of an orchestration that has ended."""
-    if state is None:
-        sys.exit("client.py: somebody purged the order report while it ran")
-    state.raise_if_failed()
-    report = state.get_output(Report) if state.runtime_status is OrchestrationStatus.COMPLETED else None
-    if report is None:
-        sys.exit("client.py: somebody terminated the order report while it ran")
-    print(f"{report.rejected_rows} rows set aside: {report.rejected}")
-    print(f"{report.orders} orders worth {money(report.revenue)}: {report.page}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Durable orchestrations in ordinary Python, on the Durable Task protocol.
 
 `connect` and `connect_async` give a client, `run_worker` is a worker's whole program; all three read their
-settings from the environment. They load on first use, so that importing this package costs little and does
-not load grpc.
+settings from the environment. `client_program`, `finished`, `result_of` and `watch` are what a client's program
+needs around its calls. They load on first use, so that importing this package costs little and does not
+load grpc.
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ from durakit.errors import DurakitError
 from durakit.wire import tuning
 
 if TYPE_CHECKING:
+    from durakit.program import client_program, finished, result_of, watch
     from durakit.setup import connect, connect_async, run_worker
 
-__all__ = ["DurakitError", "__version__", "connect", "connect_async", "run_worker"]
+__all__ = [
+    "DurakitError",
+    "__version__",
+    "client_program",
+    "connect",
+    "connect_async",
+    "finished",
+    "result_of",
+    "run_worker",
+    "watch",
+]
 
 # Before anything imports grpc: afterwards it has no effect.
 tuning.apply()
@@ -27,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from durakit import setup
 
         return getattr(setup, name)
+    if name in ("client_program", "finished", "result_of", "watch"):
+        from durakit import program
+
+        return getattr(program, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

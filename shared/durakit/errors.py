@@ -4,6 +4,7 @@
     ├── SettingsError (ValueError)              a setting, address or argument cannot be used
     ├── CredentialError                         no access token could be had
     ├── OrchestrationFailedError                the orchestration asked about has failed
+    ├── NoResultError                           it was terminated, or purged while it was waited for
     ├── WaitTimeoutError (TimeoutError)         the state waited for was not reached in time
     └── SchedulerError (grpc.RpcError)          the scheduler did not answer a call with OK
         ├── SchedulerUnavailableError           nobody answers at that address
@@ -86,6 +87,10 @@ class OrchestrationFailedError(DurakitError):
     def failure_details(self) -> FailureDetails:
         """What the orchestration reported: type, message, stack trace, inner failure."""
         return self._failure_details
+
+
+class NoResultError(DurakitError):
+    """The orchestration asked about was terminated, or purged while it was waited for."""
 
 
 class WaitTimeoutError(DurakitError, TimeoutError):

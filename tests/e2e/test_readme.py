@@ -2,7 +2,7 @@
 
 `bash` blocks are run, each in a shell of its own; a `text` block right after one is its output. In it `…`
 stands for any text, and a line of nothing else for any lines. `sh` blocks are not run; each is listed below
-with the reason. Ports are chosen by the system and put in place of 8080 and 8082.
+with the reason. Ports are chosen by the system and put in place of 8080, 8082 and 8000.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ NOT_RUN = {
 }
 """How `sh` blocks begin, and why they are not run."""
 
-SERVERS = re.compile(r"durakit dev$|python worker\.py$", re.MULTILINE)
-"""Commands that go on until they are stopped."""
+SERVERS = re.compile(r"durakit dev$|python worker\.py( .*)?$", re.MULTILINE)
+"""Commands that go on until they are stopped; so does what shows that it is `Serving`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,13 @@ class Step:
     @property
     def fails(self) -> bool:
         """Whether the shown output ends with a program's own words about its failure."""
-        return bool(re.search(r"^(client|run)\.py: .*\Z", (self.output or "").strip(), re.MULTILINE))
+        said = (self.output or "").strip()
+        return bool(re.search(r"^(client|demo|orchestrator|run)\.py: .*\Z", said, re.MULTILINE))
+
+    @property
+    def serves(self) -> bool:
+        """Whether the command goes on until it is stopped."""
+        return bool(SERVERS.search(self.command)) or (self.output or "").startswith("Serving ")
 
 
 def read_blocks(markdown: str) -> list[Block]:
@@ -84,7 +90,7 @@ def read_steps(markdown: str) -> list[Step]:
 
 def prefix_of(line: str) -> str:
     """Return `[worker]` and the like: the order of lines is certain only within one process."""
-    match = re.match(r"\[(scheduler|worker|client)\]", line)
+    match = re.match(r"\[[a-z][\w.-]*\]", line)
     return match[0] if match else ""
 
 
@@ -93,7 +99,9 @@ def unlike(shown: str, printed: str) -> str | None:
     expected, actual = by_prefix(shown), by_prefix(printed)
     for prefix in expected:
         pattern = "".join(
-            r"(?:.*\n)*?" if line == "…" else r"[^\n]*".join(map(re.escape, line.split("…"))) + r"\n"
+            r"(?:.*\n)*?"
+            if line.removeprefix(prefix).strip() == "…"
+            else r"[^\n]*".join(map(re.escape, line.split("…"))) + r"\n"
             for line in expected[prefix]
         )
         text = "".join(f"{line}\n" for line in actual[prefix])
@@ -115,12 +123,13 @@ class Terminal:
     def __init__(self, clone: Clone, folder: Path) -> None:
         self._clone = clone
         self._folder = folder
-        self._ports = {"8080": free_port(), "8082": free_port()}
+        self._ports = {"8080": free_port(), "8082": free_port(), "8000": free_port()}
         self._variables = environment(
             DURAKIT_GRPC_PORT=self._ports["8080"],
             DURAKIT_DASHBOARD_PORT=self._ports["8082"],
             ENDPOINT=f"http://localhost:{self._ports['8080']}",
             PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            PORT=self._ports["8000"],
             PYTHONUNBUFFERED="1",
         )
 
@@ -132,7 +141,7 @@ class Terminal:
     def run(self, step: Step) -> None:
         """Run a command to its end."""
         done = subprocess.run(
-            ["bash", "-ec", step.command],
+            ["bash", "-ec", self.with_ports(step.command)],
             cwd=self._cwd(step),
             env=self._variables,
             stdout=subprocess.PIPE,
@@ -150,7 +159,7 @@ class Terminal:
         """Start a command, go on once it has printed what is shown, and stop it at the end with Ctrl-C."""
         assert step.output is not None, f"show what says that this is ready: {step.command}"
         lines: list[str] = []
-        before, _, last = step.command.rpartition("\n")
+        before, _, last = self.with_ports(step.command).rpartition("\n")
         with subprocess.Popen(
             # exec, so that Ctrl-C reaches the program and not the shell around it
             ["bash", "-ec", f"{before}\nexec {last}"],
@@ -193,7 +202,7 @@ def test_the_commands_of_a_readme_print_what_it_shows(clone: Clone, document: st
 
     with ExitStack() as servers:
         for step in read_steps(path.read_text("utf-8")):
-            if SERVERS.search(step.command):
+            if step.serves:
                 servers.enter_context(terminal.serve(step))
             else:
                 terminal.run(step)
@@ -218,6 +227,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_an_ellipsis_stands_for_text_and_a_line_of_it_for_lines() -> None:
     assert unlike("a … c\n…\nz", "a b c\nd\ne\nz\n") is None
+    assert unlike("[client] a\n[client]    …\n[client] z", "[client] a\n[client] b\n[client] z\n") is None
     assert unlike("a … c\nz", "a b c\nd\nz\n") is not None
 
 
