@@ -75,7 +75,8 @@ class Sample:
     @property
     def purpose(self) -> str:
         """The first sentence of its README."""
-        text = (self.folder / "README.md").read_text("utf-8")
+        readme = self.folder / "README.md"
+        text = readme.read_text("utf-8") if readme.exists() else ""
         lines = (line.strip() for line in text.splitlines())
         return next((line for line in lines if line and not line.startswith("#")), "")
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from durakit.testing import create_test_backend
+from showings import SHOWINGS, Showing
 
 from .fresh_clone import ROOT, TIMEOUT_SECONDS, environment, read_until
 
-CLIENTS = sorted(ROOT.glob("samples/*/client.py"))
+PROGRAMS = sorted(ROOT.glob("samples/*/client.py"))
+CLIENTS = [path for path in PROGRAMS if not SHOWINGS.get(path.parent.name, Showing()).demo]
+"""Those that do their work and end; what web applications answer is tested with each, in `samples/`."""
 WORKERS = sorted(ROOT.glob("samples/*/worker.py"))
 
 
@@ -52,7 +55,7 @@ def test_without_a_scheduler_a_client_says_where_it_looked(client: Path) -> None
     assert len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("program", [*CLIENTS, *WORKERS], ids=lambda path: f"{name(path)}-{path.stem}")
+@pytest.mark.parametrize("program", [*PROGRAMS, *WORKERS], ids=lambda path: f"{name(path)}-{path.stem}")
 def test_an_endpoint_that_is_none_is_refused_with_the_expected_form(program: Path) -> None:
     code, errors = run(program, "ftp://localhost:8080")
 
