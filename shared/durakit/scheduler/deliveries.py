@@ -16,21 +16,26 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 @dataclass(slots=True, eq=False)
 class TurnDelivery:
-    """A turn in the hands of a worker; `chunks` are the parts of a split answer, by number, but the last."""
+    """A turn in the hands of a worker, since `given_ns`.
+
+    `chunks` are the parts of a split answer, by number, but the last.
+    """
 
     token: str
     stream: WorkerStream
     turn: Turn
     chunks: dict[int, pb.OrchestratorResponse] = field(default_factory=dict)
+    given_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class TaskDelivery:
-    """An activity in the hands of a worker."""
+    """An activity in the hands of a worker, since `given_ns`."""
 
     token: str
     stream: WorkerStream
     task: OpenTask
+    given_ns: int = 0
 
 
 class Deliveries:
@@ -69,6 +74,14 @@ class Deliveries:
         stream.held[delivery.token] = None
         stream.tasks_held += 1
         return delivery
+
+    def open_turns(self) -> list[TurnDelivery]:
+        """Return all turns in the hands of workers, oldest first."""
+        return list(self._turns.values())
+
+    def open_tasks(self) -> list[TaskDelivery]:
+        """Return all activities in the hands of workers, oldest first."""
+        return list(self._tasks.values())
 
     def turn(self, token: str) -> TurnDelivery | None:
         """Return the open delivery of a turn."""

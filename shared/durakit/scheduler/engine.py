@@ -50,6 +50,8 @@ class Engine:
         self.now = now
         self.limits = limits
         self.on_touched = on_touched
+        self.on_released: list[Callable[[Journal], None]] = []
+        """Told of every group once it is on disk and released, for those who only look on."""
         self._new_id = new_id
         self._grace_ns = int(activity_grace_seconds * SECOND)
         self.journal = Journal()
@@ -172,6 +174,8 @@ class Engine:
         for hub in group.touched:
             hub.committed(journal.number, now)
         self._histories.shrink(journal.number)
+        for told in self.on_released:
+            told(journal)
 
     def commit(self) -> None:
         """Cut, write and release until nothing is left to do; for drivers without an event loop.

@@ -8,6 +8,7 @@ rebuilt from the store after a crash. Nothing here waits or does I/O; time comes
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,19 @@ UNSERVED_DELAY_NS = 10 * SECOND
 """How long work may wait for a worker that offers it before the log says so."""
 SUSPICIOUS_OFFERS = 5
 """After so many deliveries without an answer the log says so: something is wrong with the item."""
+DEPARTURES_KEPT = 50
+"""How many of the workers that left are remembered for those who ask."""
 ABANDON_DELAY_NS = SECOND // 5
 """How long an item that a worker gave back waits, so that a refusing worker cannot spin."""
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A stream that has ended, and how many items went to others because of that."""
+
+    stream: WorkerStream
+    left_ns: int
+    handed_over: int
 
 
 @dataclass(eq=False)
@@ -85,6 +97,7 @@ class TaskHub:
         self._histories = histories
         self._grace_ns = activity_grace_ns
         self._touched = touched
+        self.departures: deque[Departure] = deque(maxlen=DEPARTURES_KEPT)
 
     # --- from clients
 
@@ -187,6 +200,7 @@ class TaskHub:
             return
         self.streams.remove(stream)
         logger.info("Worker %s left hub '%s'.", stream.offer.worker, self.name)
+        self.departures.append(Departure(stream, now, len(stream.held)))
         for token in list(stream.held):
             turn = self._deliveries.turn(token)
             if turn is not None:
@@ -241,6 +255,8 @@ class TaskHub:
         else:
             whole = _joined(delivery.chunks, response)
             self._deliveries.spend(delivery, self.machine.journal.number)
+            delivery.stream.answered += 1
+            delivery.stream.seen_ns = now
             turns.complete(self.machine, delivery.turn, whole, now)
             instance.offers = 0
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
@@ -268,6 +284,8 @@ class TaskHub:
             return
         _check_addressee(response.instanceId, delivery.task.instance)
         self._deliveries.spend(delivery, self.machine.journal.number)
+        delivery.stream.answered += 1
+        delivery.stream.seen_ns = now
         arrivals.complete_task(self.machine, delivery.task, response, now)
         self._touched(self)
 
@@ -296,6 +314,23 @@ class TaskHub:
         task = delivery.task
         self._at(now + ABANDON_DELAY_NS, lambda _: self.machine.journal.activities.append(task))
         self._touched(self)
+
+    # --- for those who look on
+
+    @property
+    def waiting_turns(self) -> WorkQueue[Instance]:
+        """Instances whose turn no worker has yet."""
+        return self._turns
+
+    @property
+    def waiting_tasks(self) -> WorkQueue[OpenTask]:
+        """Activities that no worker has yet."""
+        return self._tasks
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What workers have in their hands."""
+        return self._deliveries
 
     # --- from the clock and the store
 
@@ -392,6 +427,7 @@ class TaskHub:
         instance.queued = False
         turn = turns.offer(instance, self.machine.journal.committed, now)
         delivery = self._deliveries.open_turn(stream, turn)
+        delivery.given_ns = now
         keeps_session = instance.session is stream
         item = turn_item(self.machine, delivery, without_history=keeps_session)
         instance.offers += 1
@@ -423,6 +459,7 @@ class TaskHub:
         for stream in self.streams:
             if stream.takes_task(key):
                 delivery = self._deliveries.open_task(stream, task)
+                delivery.given_ns = now
                 stream.send(framing.activity_item(task.request, delivery.token))
                 self._rotate(stream)
                 return True

@@ -50,6 +50,14 @@ class WorkQueue(Generic[Item]):
             else:
                 open_keys.remove(key)
 
+    def line(self, key: Key) -> list[Item]:
+        """Return the items that wait under this key, oldest first."""
+        return [item for _, item in self._lines.get(key, ())]
+
+    def heads(self) -> list[tuple[Key, int, Item]]:
+        """Return, for each key, how many items wait and the oldest one."""
+        return [(key, len(line), line[0][1]) for key, line in self._lines.items()]
+
     def has(self, key: Key) -> bool:
         """Whether anything waits under this key."""
         return key in self._lines

@@ -190,6 +190,7 @@ class Service:
             sdk=_value(metadata, "x-user-agent"),
             sessions=_count(_value(metadata, _SESSIONS_KEY)),
             request=request,
+            opened_ns=self._engine.now(),
         )
         ready = asyncio.Event()
 

@@ -26,12 +26,14 @@ class Offer:
         worker: how to name the worker to people (`workerid`, else its address).
         sdk: the `x-user-agent` it sent, or "".
         sessions: how many executions it keeps in memory; 0 when it wants full history always.
+        opened_ns: when it opened the stream; 0 when nobody looked.
     """
 
     worker: str
     sdk: str
     sessions: int
     request: pb.GetWorkItemsRequest
+    opened_ns: int = 0
 
 
 @dataclass(eq=False)
@@ -41,6 +43,8 @@ class WorkerStream:
     Attributes:
         wake: called when `outbox` got its first item.
         held: tokens of the items this worker has not answered, in order of delivery.
+        answered: how many items it has answered.
+        seen_ns: when it answered last; 0 before that.
     """
 
     offer: Offer
@@ -49,6 +53,8 @@ class WorkerStream:
     held: dict[str, None] = field(default_factory=dict)
     turns_held: int = 0
     tasks_held: int = 0
+    answered: int = 0
+    seen_ns: int = 0
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +69,25 @@ class WorkerStream:
             self._turn_names = _versions_by_name(filters.orchestrations)
             self._task_names = _versions_by_name(filters.activities)
         self.streams_history = pb.WORKER_CAPABILITY_HISTORY_STREAMING in request.capabilities
+
+    @property
+    def turn_credit(self) -> int | None:
+        """How many turns it may hold at a time; None when it did not say."""
+        return self.offer.request.maxConcurrentOrchestrationWorkItems or None
+
+    @property
+    def task_credit(self) -> int | None:
+        """How many activities it may hold at a time; None when it did not say."""
+        return self.offer.request.maxConcurrentActivityWorkItems or None
+
+    @property
+    def has_filter(self) -> bool:
+        """Whether it said what it can do; otherwise it is given everything."""
+        return self._turn_names is not None
+
+    def versions(self, *, turn: bool) -> dict[str, frozenset[str]]:
+        """Return the names in its filter with the versions accepted of each; none means any."""
+        return dict((self._turn_names if turn else self._task_names) or {})
 
     def takes_turn(self, key: Key) -> bool:
         """Whether it has room for a turn of this orchestration."""
