@@ -87,6 +87,7 @@ GROUPS = [
     Group("faults", "kill -9, power cuts, full disks, and mutants", [Tests("tests/faults")]),
     Group("samples", "each sample's own tests", [Tests("test_workflow.py", sample) for sample in SAMPLES]),
     Group("e2e", "the README's commands as real processes", [Tests("tests/e2e")]),
+    Group("infra", "templates and scripts for Azure, without Azure", [Tests("tests/infra")]),
     Group("foreign", "SDKs in other languages on our scheduler", [Tests("tests/foreign")], foreign=True),
 ]
 
