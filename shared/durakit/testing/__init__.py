@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from durakit.testing.faults import Faults as Faults
     from durakit.testing.faults import InjectedFault as InjectedFault
     from durakit.testing.faults import WorkerCrash as WorkerCrash
+    from durakit.testing.history_replay import Difference as Difference
+    from durakit.testing.history_replay import ReplayDiffers as ReplayDiffers
+    from durakit.testing.history_replay import ReplayResult as ReplayResult
+    from durakit.testing.history_replay import replay as replay
     from durakit.testing.in_memory_backend import InMemoryBackend as InMemoryBackend
     from durakit.testing.in_memory_backend import create_test_backend as create_test_backend
     from durakit.testing.stage import ActivityCall as ActivityCall
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ActivityCall": "stage",
     "CrashRun": "crashes",
+    "Difference": "history_replay",
     "FaultNotReached": "faults",
     "Faults": "faults",
     "InMemoryBackend": "in_memory_backend",
@@ -37,14 +42,18 @@ _MODULES = {
     "InProcessWorker": "worker",
     "InjectedFault": "faults",
     "NeverEnds": "task_hub",
+    "ReplayDiffers": "history_replay",
+    "ReplayResult": "history_replay",
     "WorkerCrash": "faults",
     "create_test_backend": "in_memory_backend",
     "every_crash": "crashes",
+    "replay": "history_replay",
 }
 
 __all__ = [
     "ActivityCall",
     "CrashRun",
+    "Difference",
     "FaultNotReached",
     "Faults",
     "InMemoryBackend",
@@ -52,9 +61,12 @@ __all__ = [
     "InProcessWorker",
     "InjectedFault",
     "NeverEnds",
+    "ReplayDiffers",
+    "ReplayResult",
     "WorkerCrash",
     "create_test_backend",
     "every_crash",
+    "replay",
 ]
 
 
