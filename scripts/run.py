@@ -138,6 +138,12 @@ def find_samples() -> dict[str, Sample]:
     return {path.parent.name: Sample(path.parent) for path in sorted(SAMPLES.glob("*/worker.py"))}
 
 
+def sample_requirements() -> list[Path]:
+    """Return what all samples need, so that only the very first run installs; equal files once."""
+    files = sorted(SAMPLES.glob("*/requirements.txt"), reverse=True)
+    return sorted({path.read_bytes(): path for path in files}.values())
+
+
 def run(sample: Sample, environment: Environment, options: argparse.Namespace) -> str:
     """Run the sample to its end, with --keep until interrupted, and return its result."""
     began = time.monotonic()
@@ -344,9 +350,7 @@ def main(arguments: list[str]) -> int:
             signal.signal(getattr(signal, name), interrupt)
     try:
         environment = Environment()
-        chosen = list(find_samples().values()) if options.all else [options.sample]
-        requirements = [path for sample in chosen for path in sample.folder.glob("requirements.txt")]
-        environment.ensure("scheduler", requirements)
+        environment.ensure("scheduler", sample_requirements())
         if options.all:
             return EXIT_FAILED if run_all(environment, options) else EXIT_OK
         run(options.sample, environment, options)

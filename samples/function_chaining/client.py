@@ -1,17 +1,15 @@
 """Order a report, show each step once it is done, and say where the report is."""
 
 import argparse
-import time
 from pathlib import Path
 
 import durakit
-from durakit.client import OrchestrationStatus, TaskHubGrpcClient
+from durakit.client import TaskHubGrpcClient
 
 from report import money
 from workflow import Progress, Report, ReportRequest, order_report
 
 HERE = Path(__file__).resolve().parent
-UNFINISHED = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED)
 
 
 def main() -> None:
@@ -37,14 +35,11 @@ def main() -> None:
 def follow(client: TaskHubGrpcClient, instance_id: str) -> None:
     """Print what the custom status says is done, until the orchestration has ended."""
     shown = 0
-    while state := client.get_orchestration_state(instance_id):
+    for state in durakit.watch(client, instance_id):
         progress = state.get_custom_status(Progress) or Progress()
         for number, sentence in enumerate(progress.done[shown:], shown + 1):
             print(f"[{number}/{progress.steps}] {sentence}", flush=True)
         shown = len(progress.done)
-        if state.runtime_status not in UNFINISHED:
-            break
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":
