@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -47,7 +49,32 @@ Examples:
 """
 
 
+LAZY = {
+    "check": "durakit.cli.check",
+    "dashboard": "durakit.cli.dashboard",
+    "hubs": "durakit.cli.hubs",
+    "instances": "durakit.cli.instances",
+    "new": "durakit.cli.new",
+    "workers": "durakit.cli.workers",
+}
+"""Commands in modules of their own, each as `command` there; they load when they are called."""
+
+
+class LazyGroup(click.Group):
+    """A group that also has the commands of `LAZY`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(name for name in LAZY if find_spec(LAZY[name]))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx) or cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = import_module(LAZY[cmd_name]).command
+        return command
+
+
 @click.group(
+    cls=LazyGroup,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Exit codes of all commands: {_EXIT_CODES.partition(': ')[2]}",

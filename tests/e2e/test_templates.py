@@ -1,0 +1,128 @@
+"""`durakit new` as its user meets it: a project outside this repository that installs, tests itself and runs.
+
+By default one pattern is made, as its README tells; with --all every pattern there is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from showings import SHOWINGS, Showing
+
+from .fresh_clone import ROOT, TIMEOUT_SECONDS, environment, read_until
+
+EVERY = sorted(path.parent.name for path in ROOT.glob("samples/*/worker.py"))
+PATTERNS = EVERY if os.environ.get("DURAKIT_REQUIRE_ALL") else ["function_chaining"]
+INSTALL_SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that has what a project's `requirements.txt` names, and knows nothing of this clone."""
+    folder = tmp_path_factory.mktemp("environment")
+    project = make("function_chaining", folder / "first")
+    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
+    programs = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    install(programs, project)
+    return programs
+
+
+def make(pattern: str, directory: Path, durakit: Path | None = None) -> Path:
+    program = durakit or Path(sys.executable).with_name("durakit")
+    subprocess.run([program, "new", pattern, directory], check=True, env=environment(), cwd=directory.parent)
+    return directory
+
+
+def install(programs: Path, project: Path) -> None:
+    done = subprocess.run(
+        [programs / "pip", "install", "--quiet", "-r", "requirements.txt"],
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=INSTALL_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@contextmanager
+def started(command: list[str | Path], project: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A process in the project's folder, its errors among its output; stopped at the end."""
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        env=environment(PYTHONUNBUFFERED="1", **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=TIMEOUT_SECONDS)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_project_installs_passes_its_tests_and_runs_outside_the_repository(
+    bin_folder: Path, tmp_path: Path, pattern: str
+) -> None:
+    # Made by the durakit of the wheel, so what the wheel carries is tested too.
+    project = make(pattern, tmp_path / "project", bin_folder / "durakit")
+    install(bin_folder, project)
+    python = bin_folder / "python"
+    origin = "import durakit; print(durakit.__file__)"
+    found = subprocess.run(
+        [python, "-c", origin], cwd=project, env=environment(), capture_output=True, text=True, check=True
+    ).stdout
+    assert not found.startswith(str(ROOT))
+
+    tests = subprocess.run(
+        [python, "-m", "pytest", "-q"],
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout
+
+    ports = ["--grpc-port", "0", "--dashboard-port", "0"]
+    with started([bin_folder / "durakit", "dev", *ports], project) as scheduler:
+        ready = read_until(scheduler, "durakit is ready: ")[-1]
+        endpoint = ready.split("gRPC ")[1].split(",")[0]
+        run_programs(python, project, SHOWINGS.get(pattern, Showing()), endpoint)
+
+
+def run_programs(python: Path, project: Path, showing: Showing, endpoint: str) -> None:
+    """Run the project's worker and client, and its demo if the client serves; fail if the last one fails."""
+    with ExitStack() as stack:
+        for arguments in showing.workers.values():
+            worker: list[str | Path] = [python, "worker.py", *arguments]
+            read_until(stack.enter_context(started(worker, project, ENDPOINT=endpoint)), "worker ready: ")
+        last: list[str | Path] = [python, "client.py", *showing.client_arguments]
+        if showing.demo:
+            client = stack.enter_context(started([*last, "--port", "0"], project, ENDPOINT=endpoint))
+            page = read_until(client, "Serving ")[-1].split()[1]
+            last = [python, "demo.py", "--url", page]
+        done = subprocess.run(
+            last,
+            cwd=project,
+            env=environment(ENDPOINT=endpoint),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
