@@ -1,0 +1,143 @@
+"""What holds for every sample; each one's own behaviour is in its `test_workflow.py`."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = sorted(path.parent for path in ROOT.glob("samples/*/README.md"))
+MODEL = ROOT / "samples" / "function_chaining"
+
+SECTIONS = [
+    "## Run it",
+    "### In three terminals",
+    "### On the Docker emulator, or in Azure",
+    "## When things go wrong",
+    "## What to look at in the dashboard",
+    "## How to change it",
+]
+
+REPEATABLE_LINES = 5
+"""As many lines in a row may be the same in two samples; more belong into the SDK."""
+
+LIST_REGISTERED = """
+import json, runpy, sys
+import durakit
+
+def tell(*, orchestrators=(), activities=(), **_):
+    print(json.dumps([fn.__name__ for fn in (*orchestrators, *activities)]))
+
+durakit.run_worker = tell
+sys.path.insert(0, ".")
+sys.argv = ["worker.py"]
+runpy.run_path("worker.py", run_name="__main__")
+"""
+
+every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+
+
+@every_sample
+def test_a_sample_has_the_common_shape(sample: Path) -> None:
+    names = {path.name for path in sample.iterdir()}
+
+    assert names >= {
+        "README.md",
+        "workflow.py",
+        "worker.py",
+        "client.py",
+        "test_workflow.py",
+        "requirements.txt",
+        ".env.example",
+    }
+
+
+@every_sample
+@pytest.mark.parametrize("name", ["requirements.txt", ".env.example"])
+def test_what_all_samples_need_is_the_same_in_all(sample: Path, name: str) -> None:
+    assert (sample / name).read_text("utf-8") == (MODEL / name).read_text("utf-8")
+
+
+@every_sample
+def test_a_readme_has_the_common_sections_in_their_order(sample: Path) -> None:
+    lines = (sample / "README.md").read_text("utf-8").splitlines()
+
+    assert [line for line in lines if line in SECTIONS] == SECTIONS
+    assert "**Use it**" in " ".join(lines)
+    assert "**Do not use it**" in " ".join(lines)
+
+
+@every_sample
+def test_programs_leave_connections_credentials_and_logging_to_durakit(sample: Path) -> None:
+    for program in ("worker.py", "client.py"):
+        tree = ast.parse((sample / program).read_text("utf-8"))
+        imported = {
+            name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
+        }
+        assert not {"grpc", "logging", "azure.identity", "DefaultAzureCredential"} & imported
+
+
+@every_sample
+def test_importing_a_workflow_does_nothing(sample: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import workflow"], cwd=sample, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_names_are_unique_so_that_all_samples_may_share_a_hub() -> None:
+    owners = defaultdict(set)
+    for sample in SAMPLES:
+        listed = subprocess.run(
+            [sys.executable, "-c", LIST_REGISTERED], cwd=sample, capture_output=True, text=True, check=True
+        ).stdout
+        for line in listed.splitlines():
+            for name in json.loads(line):
+                owners[name].add(sample.name)
+
+    assert len(owners) > len(SAMPLES)
+    assert {name: found for name, found in owners.items() if len(found) > 1} == {}
+
+
+def blocks(path: Path) -> Iterator[str]:
+    """Yield every run of lines that is too long to be repeated; imports, blanks and brackets do not count."""
+    text = path.read_text("utf-8")
+    imports = {
+        number
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    numbered = enumerate((line.strip() for line in text.splitlines()), 1)
+    lines = [line for number, line in numbered if number not in imports and re.search(r"\w", line)]
+    for start in range(len(lines) - REPEATABLE_LINES):
+        yield "\n".join(lines[start : start + REPEATABLE_LINES + 1])
+
+
+def test_no_block_of_six_lines_repeats_among_samples() -> None:
+    found = {
+        sample.name: {
+            block for path in sample.rglob("*.py") if ".venv" not in path.parts for block in blocks(path)
+        }
+        for sample in SAMPLES
+    }
+
+    repeated = {
+        (one, other): sorted(found[one] & found[other])
+        for one, other in combinations(found, 2)
+        if found[one] & found[other]
+    }
+    assert repeated == {}
