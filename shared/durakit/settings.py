@@ -7,15 +7,18 @@ The first of these that has a value wins. Nothing here connects; `durakit.setup`
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from durakit.errors import SettingsError
-from durakit.wire.address import parse_address
+from durakit.wire.address import Address, parse_address
 
 CONNECTION_STRING_VARIABLE = "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
+#: What the host names of schedulers in Azure's public cloud end with.
+AZURE_DOMAIN = ".durabletask.io"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,36 @@ SETTINGS = (
         "DURAKIT_SESSION_CACHE",
         "1000",
         "How many running orchestrations a worker keeps in memory between two steps; 0: none.",
+    ),
+    Setting(
+        "max_orchestrations",
+        "DURAKIT_MAX_ORCHESTRATIONS",
+        "",
+        "How many orchestrations a worker advances at once; by default 100 for each processor.",
+    ),
+    Setting(
+        "max_activities",
+        "DURAKIT_MAX_ACTIVITIES",
+        "",
+        "How many activities a worker runs at once; by default 100 for each processor.",
+    ),
+    Setting(
+        "max_entities",
+        "DURAKIT_MAX_ENTITIES",
+        "",
+        "How many entities a worker runs at once; by default 100 for each processor.",
+    ),
+    Setting(
+        "stop_grace",
+        "DURAKIT_STOP_GRACE",
+        "30",
+        "How many seconds a worker that is told to stop gives to what is running.",
+    ),
+    Setting(
+        "health_port",
+        "DURAKIT_HEALTH_PORT",
+        "",
+        "Port on which a worker answers probes, GET /livez and /readyz; by default none.",
     ),
     Setting(
         "log_level", "DURAKIT_LOG_LEVEL", "info", "Least level that is logged: debug, info, warning or error."
@@ -110,6 +143,12 @@ class Settings:
     token_file_path: str | None = None
     token: str | None = None
     session_cache: int = 1000
+    max_orchestrations: int | None = None
+    max_activities: int | None = None
+    max_entities: int | None = None
+    stop_grace: int = 30
+    """In seconds."""
+    health_port: int | None = None
     log_level: str = "info"
     log_format: str = "text"
 
@@ -229,18 +268,12 @@ def _expanded(layer: dict[str, str], source: str) -> dict[str, str]:
 
 
 def _checked(values: dict[str, str]) -> Settings:
-    endpoint = values["endpoint"]
-    address = parse_address(endpoint)
-    if "://" not in endpoint:
-        raise SettingsError(
-            f"The endpoint is {endpoint!r}, without a scheme; "
-            f"write http://{endpoint} (plaintext) or https://{endpoint} (TLS)."
-        )
+    address = _endpoint(values["endpoint"])
     login = values.get("authentication")
     allowed = values.get("additionally_allowed_tenants", "")
     return Settings(
         endpoint=str(address),
-        taskhub=values["taskhub"],
+        taskhub=_taskhub(values["taskhub"]),
         authentication=None if login is None else _authentication(login),
         client_id=values.get("client_id"),
         tenant_id=values.get("tenant_id"),
@@ -248,9 +281,46 @@ def _checked(values: dict[str, str]) -> Settings:
         token_file_path=values.get("token_file_path"),
         token=values.get("token"),
         session_cache=_session_cache(values["session_cache"]),
+        max_orchestrations=_number("max_orchestrations", values, at_least=1),
+        max_activities=_number("max_activities", values, at_least=1),
+        max_entities=_number("max_entities", values, at_least=1),
+        stop_grace=_number("stop_grace", values) or 0,
+        health_port=_number("health_port", values, at_most=65535),
         log_level=_choice("DURAKIT_LOG_LEVEL", values["log_level"], LOG_LEVELS),
         log_format=_choice("DURAKIT_LOG_FORMAT", values["log_format"], LOG_FORMATS),
     )
+
+
+def _endpoint(text: str) -> Address:
+    """The address, unless it is one that cannot be meant."""
+    if "<" in text or ">" in text:
+        raise SettingsError(
+            f"The endpoint is {text!r}, with a placeholder in it; "
+            "write your scheduler's address, which the Azure portal shows as its Endpoint."
+        )
+    if re.match(rf"(https?://)?dashboard{re.escape(AZURE_DOMAIN)}", text, re.IGNORECASE):
+        raise SettingsError(
+            f"The endpoint is {text!r}, the address of Azure's dashboard; "
+            "write the scheduler's, which the Azure portal shows as its Endpoint."
+        )
+    address = parse_address(text)
+    if "://" not in text:
+        raise SettingsError(
+            f"The endpoint is {text!r}, without a scheme; "
+            f"write http://{text} (plaintext) or https://{text} (TLS)."
+        )
+    host = address.target.rpartition(":")[0]
+    if host.lower().endswith(AZURE_DOMAIN) and not address.secure:
+        raise SettingsError(
+            f"The endpoint is {text!r}, in plaintext; schedulers in Azure want TLS: write https://{host}."
+        )
+    return address
+
+
+def _taskhub(text: str) -> str:
+    if "://" in text or "=" in text or "<" in text:
+        raise SettingsError(f"The task hub is {text!r}; expected only its name, such as 'default'.")
+    return text
 
 
 def _authentication(text: str) -> Authentication:
@@ -267,6 +337,20 @@ def _session_cache(text: str) -> int:
             f"DURAKIT_SESSION_CACHE is {text!r}; "
             "expected how many orchestrations to keep in memory, 0 or more."
         )
+    return int(text)
+
+
+def _number(
+    name: str, values: Mapping[str, str], *, at_least: int = 0, at_most: int | None = None
+) -> int | None:
+    """The whole number that a setting has; None when it has none."""
+    text = values.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < at_least or (at_most is not None and int(text) > at_most):
+        variable = next(setting.variable for setting in SETTINGS if setting.name == name)
+        upper = "or more" if at_most is None else f"to {at_most}"
+        raise SettingsError(f"{variable} is {text!r}; expected a whole number, {at_least} {upper}.")
     return int(text)
 
 

@@ -7,7 +7,7 @@ always for a condition, with a deadline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -48,17 +48,28 @@ class Stream:
 
 
 class FakeScheduler:
-    """Serves on a port of its own, or on `port`; a context manager."""
+    """Serves on a port of its own, or on `port`; by TLS when given `credentials`. A context manager."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+        interceptors: Sequence[grpc.ServerInterceptor] = (),
+    ) -> None:
         self.received: Queue[Received] = Queue()
         self.streams: Queue[Stream] = Queue()
         self._answers: dict[str, Callable[[Any], Message | grpc.StatusCode | Exception]] = {}
-        self._server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)])
+        options = [("grpc.so_reuseport", 0)]
+        self._server = grpc.server(ThreadPoolExecutor(16), interceptors=interceptors, options=options)
         handlers = {method.name: self._handler(method) for method in METHODS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
-        self.address = f"http://127.0.0.1:{self.port}"
+        if credentials is None:
+            self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+            self.address = f"http://127.0.0.1:{self.port}"
+        else:
+            self.port = self._server.add_secure_port(f"127.0.0.1:{port}", credentials)
+            self.address = f"https://localhost:{self.port}"
         self._open_streams: list[Stream] = []
 
     def __enter__(self) -> FakeScheduler:

@@ -183,6 +183,39 @@ def test_a_connection_string_that_cannot_be_read_is_refused_with_what_is_allowed
             "http://a:1. Put the whole text into DURABLE_TASK_SCHEDULER_CONNECTION_STRING instead.",
         ),
         (
+            {"ENDPOINT": f"Endpoint={AZURE};TaskHub=orders;Authentication=ManagedIdentity"},
+            f"The scheduler's address is a whole connection string; expected only its Endpoint part, here "
+            f"{AZURE}. Put the whole text into DURABLE_TASK_SCHEDULER_CONNECTION_STRING instead.",
+        ),
+        (
+            {"ENDPOINT": "https://hub.westeurope.durabletask.io/orders/"},
+            "The scheduler's address 'https://hub.westeurope.durabletask.io/orders/' has more than scheme, "
+            "host and port; write https://hub.westeurope.durabletask.io instead.",
+        ),
+        (
+            {"ENDPOINT": "https://<name>.<region>.durabletask.io"},
+            "The endpoint is 'https://<name>.<region>.durabletask.io', with a placeholder in it; "
+            "write your scheduler's address, which the Azure portal shows as its Endpoint.",
+        ),
+        (
+            {"ENDPOINT": "https://dashboard.durabletask.io/subscriptions/1/schedulers/hub"},
+            "The endpoint is 'https://dashboard.durabletask.io/subscriptions/1/schedulers/hub', the address "
+            "of Azure's dashboard; write the scheduler's, which the Azure portal shows as its Endpoint.",
+        ),
+        (
+            {"ENDPOINT": "http://hub.westeurope.durabletask.io"},
+            "The endpoint is 'http://hub.westeurope.durabletask.io', in plaintext; schedulers in Azure want "
+            "TLS: write https://hub.westeurope.durabletask.io.",
+        ),
+        (
+            {"TASKHUB": "<task hub>"},
+            "The task hub is '<task hub>'; expected only its name, such as 'default'.",
+        ),
+        (
+            {"TASKHUB": "TaskHub=orders"},
+            "The task hub is 'TaskHub=orders'; expected only its name, such as 'default'.",
+        ),
+        (
             {"DURAKIT_LOG_LEVEL": "loud"},
             "DURAKIT_LOG_LEVEL is 'loud'; expected one of debug, info, warning, error.",
         ),
