@@ -25,4 +25,6 @@ class Showing:
 SHOWINGS: dict[str, Showing] = {
     "eternal_orchestrations": Showing(("--interval", "2")),
     "async_http_api": Showing(demo=True),
+    "human_interaction": Showing(demo=True),
+    "sub_orchestrations": Showing(demo=True),
 }
