@@ -316,8 +316,8 @@ module worker 'modules/worker-app.bicep' = if (deployApps) {
       Activity: maxActivities
       Entity: maxEntities
     }
-    minReplicas: minReplicas < 0 ? needs.minReplicas : minReplicas
-    maxReplicas: maxReplicas < 0 ? needs.maxReplicas : maxReplicas
+    minReplicas: minReplicas < 0 ? needs.minReplicas : max(0, minReplicas)
+    maxReplicas: maxReplicas < 0 ? needs.maxReplicas : max(1, maxReplicas)
     cpu: workerCpu
     memory: memories[workerCpu]
     applicationInsightsName: applicationInsightsName

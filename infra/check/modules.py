@@ -76,6 +76,13 @@ def secret_output(template: Template) -> Iterator[Finding]:
             yield at(template.path, declaration.node, "secret-output", message)
 
 
+def default_value(template: Template) -> Iterator[Finding]:
+    """A parameter's default is of another type than declared, or not among the allowed values."""
+    for parameter in template.declared("param").values():
+        if parameter.value is not None:
+            yield from _not_allowed(template, parameter, parameter.value, "default-value")
+
+
 def parameter_file(template: Template) -> Iterator[Finding]:
     """The parameter file beside a template: unknown, missing or unfitting values."""
     path = template.path.with_suffix(".parameters.json")
@@ -123,15 +130,17 @@ def _fits(value: str, parameter: Declaration) -> bool:
     return allowed is None or value in allowed
 
 
-def _not_allowed(template: Template, parameter: Declaration, value: Node) -> Iterator[Finding]:
+def _not_allowed(
+    template: Template, parameter: Declaration, value: Node, rule: str = "module-params"
+) -> Iterator[Finding]:
     allowed, given = allowed_values(parameter), string_value(value)
     literal = {"string": "string", "number": "int", "boolean": "bool", "object": "object", "array": "array"}
     kind, wanted = literal.get(value.type), parameter.type_text.rstrip("?")
     if allowed is not None and given is not None and given not in allowed:
         message = f"{parameter.name} is {given!r}; allowed are {', '.join(allowed)}"
-        yield at(template.path, value, "module-params", message)
+        yield at(template.path, value, rule, message)
     elif kind is not None and wanted in literal.values() and kind != wanted:
-        yield at(template.path, value, "module-params", f"{parameter.name} is a {wanted}, not a {kind}")
+        yield at(template.path, value, rule, f"{parameter.name} is a {wanted}, not a {kind}")
 
 
 def _target(template: Template, declaration: Declaration, templates: Templates) -> Template | None:

@@ -116,6 +116,21 @@ def duplicate_key(template: Template) -> Iterator[Finding]:
             seen.add(key.lower())
 
 
+def layout(template: Template) -> Iterator[Finding]:
+    """Two declarations, or two elements without a comma, stand on one line: the grammar lets them pass."""
+    for node in walk(template.root):
+        if node.type not in ("infrastructure", "array", "object"):
+            continue
+        before: Node | None = None
+        for child in node.children:
+            if not child.is_named or child.type == "comment":
+                before = None
+                continue
+            if before is not None and before.end_point[0] == child.start_point[0]:
+                yield at(template.path, child, "layout", "a line break or a comma is missing before this")
+            before = child
+
+
 def undescribed(template: Template) -> Iterator[Finding]:
     """A parameter or output without @description, or with an empty one."""
     for declaration in template.declarations:

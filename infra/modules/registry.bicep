@@ -1,8 +1,6 @@
 // A container registry without an admin user, from which the given identities may pull.
 
 @description('Name of the registry: 5 to 50 letters and digits.')
-@minLength(5)
-@maxLength(50)
 param name string
 
 @description('Region of the registry.')

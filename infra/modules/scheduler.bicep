@@ -11,9 +11,7 @@ param location string
 @description('Tags of the scheduler.')
 param tags object
 
-@description('Name of the task hub.')
-@minLength(3)
-@maxLength(64)
+@description('Name of the task hub: 3 to 64 letters, digits and dashes.')
 param taskHubName string
 
 @description('Consumption is billed by use; Dedicated by capacity unit and hour.')

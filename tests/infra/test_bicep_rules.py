@@ -89,6 +89,20 @@ FAULTS = [
         "  tags: tags\n  Tags: tags\n",
         "the key Tags is there twice",
     ),
+    Fault("layout", SCHEDULER, "  name: name\n  location", "  name: name location", "a comma is missing"),
+    Fault(
+        "layout",
+        SCHEDULER,
+        "output id string = scheduler.id\n\n@",
+        "output id string = scheduler.id @",
+        "line",
+    ),
+    Fault(
+        "default-value", MAIN, "retentionDays int = 30", "retentionDays int = '30'", "is a int, not a string"
+    ),
+    Fault(
+        "default-value", MAIN, "Sku string = 'Consumption'", "Sku string = 'Flex'", "allowed are Consumption"
+    ),
     Fault(
         "undescribed",
         SCHEDULER,
@@ -280,12 +294,15 @@ def test_the_command_prints_findings_and_fails(tmp_path: Path) -> None:
     folder = copy_of_infra(tmp_path)
     assert run(folder).returncode == 0
     path = folder / SCHEDULER
-    path.write_text(path.read_text(encoding="utf-8").replace("tags: tags", "tags: tag"), encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    number = lines.index("  tags: tags") + 1
+    lines[number - 1] = "  tags: tag"
+    path.write_text("\n".join(lines), encoding="utf-8")
 
     done = run(folder)
 
     assert done.returncode == 1
-    assert f"{path}:43:9: undefined-name: tag is not declared" in done.stdout
+    assert f"{path}:{number}:9: undefined-name: tag is not declared" in done.stdout
     assert run(tmp_path / "nothing").returncode == 2
 
 
