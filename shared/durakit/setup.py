@@ -21,10 +21,11 @@ from durakit.azuremanaged.worker import DurableTaskSchedulerWorker
 from durakit.errors import SettingsError
 from durakit.program import EXIT_FAILED, EXIT_USAGE, StopSignals, configure_logging, say
 from durakit.settings import Settings, load_settings, read_dotenv
-from durakit.worker import STOP_GRACE
+from durakit.worker import ConcurrencyOptions
 
 if TYPE_CHECKING:
     from durakit.azuremanaged.tokens import AsyncTokenCredential, TokenCredential
+    from durakit.health import HealthServer
     from durakit.replay.versioning import VersioningOptions
 
 
@@ -85,26 +86,30 @@ def run_worker(
     client_id: str | None = None,
     token: str | None = None,
     token_credential: TokenCredential | None = None,
-    stop_grace: timedelta = STOP_GRACE,
+    stop_grace: timedelta | None = None,
     **worker_options: Any,
 ) -> None:
     """Work on these orchestrators and activities until SIGTERM or SIGINT; a worker program's last statement.
 
     Says `worker ready: ...` on stderr once the scheduler has accepted it, and keeps trying until then. The
     scheduler sends only what is registered here. A signal lets running work finish, for `stop_grace` at
-    most, and returns; with work left running the program exits with status 1. A second signal ends it at
-    once. Settings that cannot be used are one line on stderr and exit status 2. `worker_options` are those
-    of `DurableTaskSchedulerWorker`.
+    most (by default `DURAKIT_STOP_GRACE`, 30 seconds), and returns; with work left running the program exits
+    with status 1. A second signal ends it at once. Settings that cannot be used are one line on stderr and
+    exit status 2. With `DURAKIT_HEALTH_PORT` it answers probes (`durakit.health`). `worker_options` are
+    those of `DurableTaskSchedulerWorker`; concurrency comes from `DURAKIT_MAX_ACTIVITIES` and the like
+    unless `concurrency_options` is given.
     """
     try:
         settings = _settings(endpoint, taskhub, connection_string, client_id, token)
         configure_logging(settings.log_level, settings.log_format)
+        worker_options.setdefault("concurrency_options", _concurrency(settings))
         worker = DurableTaskSchedulerWorker(
             host_address=settings.endpoint,
             taskhub=settings.taskhub,
             token_credential=token_credential or credential_for(settings),
             **worker_options,
         )
+        health = _health_server(settings, worker)
     except SettingsError as error:
         sys.stderr.write(f"worker: {error}\n")
         sys.exit(EXIT_USAGE)
@@ -115,14 +120,33 @@ def run_worker(
     if versioning is not None:
         worker.use_versioning(versioning)
     worker.use_work_item_filters()
+    grace = timedelta(seconds=settings.stop_grace) if stop_grace is None else stop_grace
     with StopSignals() as signals:
         worker.start()
         threading.Thread(target=_announce, args=(worker, settings), daemon=True).start()
         signals.wait()
-        all_ended = worker.stop(stop_grace)
+        all_ended = worker.stop(grace)
+    if health is not None:
+        health.close()
     say(settings.log_format, "worker stopped", event="stopped")
     if not all_ended:
         sys.exit(EXIT_FAILED)
+
+
+def _concurrency(settings: Settings) -> ConcurrencyOptions:
+    return ConcurrencyOptions(
+        maximum_concurrent_activity_work_items=settings.max_activities,
+        maximum_concurrent_orchestration_work_items=settings.max_orchestrations,
+        maximum_concurrent_entity_work_items=settings.max_entities,
+    )
+
+
+def _health_server(settings: Settings, worker: DurableTaskSchedulerWorker) -> HealthServer | None:
+    if settings.health_port is None:
+        return None
+    from durakit.health import HealthServer
+
+    return HealthServer(settings.health_port, lambda: worker.away_seconds)
 
 
 def _announce(worker: DurableTaskSchedulerWorker, settings: Settings) -> None:

@@ -276,6 +276,12 @@ class TaskHubGrpcWorker:
             raise SettingsError("The worker is not running; call start() before wait_until_connected().")
         return running.connected.wait(None if timeout is None else timeout.total_seconds())
 
+    @property
+    def away_seconds(self) -> float:
+        """How long this worker has been without its scheduler; 0 while it is connected or not running."""
+        running = self._running
+        return 0.0 if running is None else running.away_seconds
+
     def _refuse_while_running(self, what: str) -> None:
         if self._running is not None:
             raise RuntimeError(f"{what} while the worker is running; call stop() first.")
@@ -326,6 +332,10 @@ class _Running:
         )
         self._reader = threading.Thread(target=self._stream.run, name="durakit-worker", daemon=True)
         self._reader.start()
+
+    @property
+    def away_seconds(self) -> float:
+        return self._stream.away_seconds
 
     def stop(self, grace_seconds: float) -> bool:
         all_ended = self._dispatcher.drain(grace_seconds)

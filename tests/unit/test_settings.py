@@ -224,6 +224,18 @@ def test_a_connection_string_that_cannot_be_read_is_refused_with_what_is_allowed
             {"DURAKIT_SESSION_CACHE": "-1"},
             "DURAKIT_SESSION_CACHE is '-1'; expected how many orchestrations to keep in memory, 0 or more.",
         ),
+        (
+            {"DURAKIT_MAX_ACTIVITIES": "0"},
+            "DURAKIT_MAX_ACTIVITIES is '0'; expected a whole number, 1 or more.",
+        ),
+        (
+            {"DURAKIT_STOP_GRACE": "soon"},
+            "DURAKIT_STOP_GRACE is 'soon'; expected a whole number, 0 or more.",
+        ),
+        (
+            {"DURAKIT_HEALTH_PORT": "70000"},
+            "DURAKIT_HEALTH_PORT is '70000'; expected a whole number, 0 to 65535.",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(environment: dict[str, str], message: str) -> None:

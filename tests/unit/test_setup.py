@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import durakit
+import httpx
 import pytest
 from durakit.errors import SettingsError
 from durakit.settings import SETTINGS
@@ -221,4 +223,44 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_status_two() -> None:
     assert errors == (
         "worker: The endpoint is 'localhost:8080', without a scheme; "
         "write http://localhost:8080 (plaintext) or https://localhost:8080 (TLS).\n"
+    )
+
+
+def test_a_worker_tells_the_scheduler_how_much_it_does_at_once() -> None:
+    with (
+        FakeScheduler() as scheduler,
+        worker(
+            ENDPOINT=scheduler.address,
+            DURAKIT_MAX_ACTIVITIES="7",
+            DURAKIT_MAX_ORCHESTRATIONS="3",
+        ),
+    ):
+        request = scheduler.next_call("GetWorkItems").request
+
+    assert request.maxConcurrentActivityWorkItems == 7
+    assert request.maxConcurrentOrchestrationWorkItems == 3
+
+
+def test_a_worker_answers_probes_where_it_is_told_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    with FakeScheduler() as scheduler:
+        variables = {"ENDPOINT": scheduler.address, "DURAKIT_HEALTH_PORT": str(port)}
+        with worker(**variables) as process:
+            line_with("worker ready", process)
+
+            assert httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ok", "awaySeconds": 0.0}
+
+
+def test_a_health_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("", 0)) as holder:
+        port = holder.getsockname()[1]
+        with worker(DURAKIT_HEALTH_PORT=str(port)) as process:
+            _, errors = process.communicate(timeout=SOON_SECONDS)
+
+    assert process.returncode == 2
+    assert errors == (
+        f"worker: DURAKIT_HEALTH_PORT is {port}, which cannot be had (Address already in use); "
+        "choose a free one.\n"
     )

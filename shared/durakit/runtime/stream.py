@@ -140,6 +140,13 @@ class WorkItemStream:
         self._lock = threading.Lock()
         self._call: Any = None
         self._is_troubled = False
+        self._away_since: float | None = time.monotonic()
+
+    @property
+    def away_seconds(self) -> float:
+        """How long there has been no open stream; 0 while there is one."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def run(self) -> None:
         """Stream after stream, until stopped."""
@@ -147,6 +154,8 @@ class WorkItemStream:
         backoff = Backoff(resiliency.reconnect_backoff_base_seconds, resiliency.reconnect_backoff_cap_seconds)
         while not self._stopping.is_set():
             ended = self._one_stream()
+            if self._away_since is None:
+                self._away_since = time.monotonic()
             if ended.kind is StreamEnd.STOPPED:
                 return
             pause_seconds = backoff.after(ended)
@@ -210,6 +219,7 @@ class WorkItemStream:
             take(item)
 
     def _opened(self) -> None:
+        self._away_since = None
         if self._is_troubled:
             self._is_troubled = False
             self._logger.info("Connected to %s again", self._connection.address)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Queue
@@ -116,6 +117,19 @@ def test_every_stream_begins_with_hello() -> None:
 def test_being_open_is_told_before_any_item_arrives() -> None:
     with FakeScheduler() as scheduler, reading(scheduler) as reader:
         assert reader.opened.get(timeout=SOON_SECONDS)
+
+
+def test_it_is_away_until_a_stream_is_open_and_again_after_it_ended() -> None:
+    with FakeScheduler() as scheduler, reading(scheduler) as reader:
+        assert reader.opened.get(timeout=SOON_SECONDS)
+        assert reader.stream.away_seconds == 0
+
+        scheduler.stop()
+
+        deadline = time.monotonic() + SOON_SECONDS
+        while reader.stream.away_seconds == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert reader.stream.away_seconds > 0
 
 
 def test_a_refused_hello_opens_no_stream_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
