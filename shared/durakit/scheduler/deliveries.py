@@ -24,8 +24,8 @@ class TurnDelivery:
     token: str
     stream: WorkerStream
     turn: Turn
+    given_ns: int
     chunks: dict[int, pb.OrchestratorResponse] = field(default_factory=dict)
-    given_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +35,7 @@ class TaskDelivery:
     token: str
     stream: WorkerStream
     task: OpenTask
-    given_ns: int = 0
+    given_ns: int
 
 
 class Deliveries:
@@ -59,19 +59,19 @@ class Deliveries:
         self._count += 1
         return f"{self._prefix}{self._count:x}"
 
-    def open_turn(self, stream: WorkerStream, turn: Turn) -> TurnDelivery:
-        """Record that `turn` is given to `stream`."""
-        delivery = TurnDelivery(self.new_token(), stream, turn)
+    def open_turn(self, stream: WorkerStream, turn: Turn, now: int) -> TurnDelivery:
+        """Record that `turn` is given to `stream` at `now`."""
+        delivery = TurnDelivery(self.new_token(), stream, turn, now)
         self._turns[delivery.token] = delivery
-        stream.held[delivery.token] = None
+        stream.held[delivery.token] = now
         stream.turns_held += 1
         return delivery
 
-    def open_task(self, stream: WorkerStream, task: OpenTask) -> TaskDelivery:
-        """Record that `task` is given to `stream`."""
-        delivery = TaskDelivery(self.new_token(), stream, task)
+    def open_task(self, stream: WorkerStream, task: OpenTask, now: int) -> TaskDelivery:
+        """Record that `task` is given to `stream` at `now`."""
+        delivery = TaskDelivery(self.new_token(), stream, task, now)
         self._tasks[delivery.token] = delivery
-        stream.held[delivery.token] = None
+        stream.held[delivery.token] = now
         stream.tasks_held += 1
         return delivery
 

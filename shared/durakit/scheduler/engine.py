@@ -24,6 +24,8 @@ from durakit.scheduler.store import Batch, Store, StoreError
 logger = logging.getLogger(__name__)
 
 LONGEST_HUB_NAME = 100
+RECENT_NS = 10_000_000
+"""Age of a delivery up to which its answer may come any moment."""
 
 
 class Engine:
@@ -145,6 +147,20 @@ class Engine:
     def hubs(self) -> list[TaskHub]:
         """Return all hubs, by name."""
         return [self._hubs[name] for name in sorted(self._hubs)]
+
+    def answers_expected(self, at_most: int) -> int:
+        """How many work items were handed out just now and not answered; above `at_most` it is not counted.
+
+        Older ones do not say that an answer is near: an activity may run for hours.
+        """
+        since = self.now() - RECENT_NS
+        found = 0
+        for hub in self._hubs.values():
+            for stream in hub.streams:
+                found += stream.held_since(since, at_most - found)
+                if found >= at_most:
+                    return found
+        return found
 
     # --- groups
 

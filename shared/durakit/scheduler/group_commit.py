@@ -1,9 +1,9 @@
 """Group commit on an event loop: one transaction for everything that is waiting.
 
-While requests come one at a time and the disk answers fast, each is committed right where it was handled,
-which saves two thread hand-offs and a turn of the loop a step. When many come at once, or the disk is
-slow, a writer thread commits while the loop collects the next group. There is no timer: a group is
-whatever came while the last one was being written.
+While next to no work was just handed out and the disk answers fast, each request is committed right where it
+was handled, which saves two thread hand-offs and a turn of the loop a step. When more was, answers will come
+many at once; then, or when the disk is slow, a writer thread commits while the loop collects the next group.
+There is no timer: a group is whatever came while the last one was being written.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from durakit.scheduler.store import StoreError
 
 logger = logging.getLogger(__name__)
 
-CROWDED_SECONDS = 0.00025
-"""Requests that follow one another faster than this come at once, not one at a time."""
-INLINE_CROWDING = 0.4
-"""Share of such requests up to which each is committed where it was handled."""
+INLINE_ITEMS = 2
+"""Work items just handed out and not answered, up to which a request is committed where it was handled.
+
+How closely requests follow one another would not tell: commits on the loop space them out."""
 INLINE_SECONDS = 0.0006
 """Average time a commit may take to be done on the loop."""
 LONGEST_SLEEP_SECONDS = 30.0
@@ -41,8 +41,6 @@ class GroupCommit:
         self._is_closed = False
         self._writing: asyncio.Future[None] | None = None
         self._collecting: asyncio.Future[None] | None = None
-        self._crowding = 0.0
-        self._last_request = 0.0
         self._in_request = False
         self._spoiled: StoreError | None = None
         self._average_seconds = 0.0002
@@ -64,12 +62,10 @@ class GroupCommit:
         self._in_request = False
         if self._spoiled is not None:
             raise self._spoiled
-        self._note_request()
         if self._engine.is_idle:
             return self._writing
         if self._writing is None and self._collecting is None and self._inline:
             error = self._flush()
-            self._last_request = time.perf_counter()
             if error is None:
                 return None
             raise error
@@ -93,13 +89,10 @@ class GroupCommit:
 
     @property
     def _inline(self) -> bool:
-        return self._crowding < INLINE_CROWDING and self._average_seconds < INLINE_SECONDS
-
-    def _note_request(self) -> None:
-        now = time.perf_counter()
-        crowded = now - self._last_request < CROWDED_SECONDS
-        self._crowding += _SMOOTHING * (crowded - self._crowding)
-        self._last_request = now
+        return (
+            self._average_seconds < INLINE_SECONDS
+            and self._engine.answers_expected(INLINE_ITEMS + 1) <= INLINE_ITEMS
+        )
 
     def fail_request(self, error: BaseException) -> None:
         """A request ended with an error that is no refusal; what it left half done must never be written.

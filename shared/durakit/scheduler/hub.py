@@ -426,8 +426,7 @@ class TaskHub:
             return False
         instance.queued = False
         turn = turns.offer(instance, self.machine.journal.committed, now)
-        delivery = self._deliveries.open_turn(stream, turn)
-        delivery.given_ns = now
+        delivery = self._deliveries.open_turn(stream, turn, now)
         keeps_session = instance.session is stream
         item = turn_item(self.machine, delivery, without_history=keeps_session)
         instance.offers += 1
@@ -458,8 +457,7 @@ class TaskHub:
             return True
         for stream in self.streams:
             if stream.takes_task(key):
-                delivery = self._deliveries.open_task(stream, task)
-                delivery.given_ns = now
+                delivery = self._deliveries.open_task(stream, task, now)
                 stream.send(framing.activity_item(task.request, delivery.token))
                 self._rotate(stream)
                 return True

@@ -45,12 +45,14 @@ class WorkerStream:
         held: tokens of the items this worker has not answered, in order of delivery.
         answered: how many items it has answered.
         seen_ns: when it answered last; 0 before that.
+
+        held: tokens of the items this worker has not answered, in order of delivery, and when that was.
     """
 
     offer: Offer
     wake: Callable[[], None]
     outbox: deque[bytes] = field(default_factory=deque)
-    held: dict[str, None] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
     turns_held: int = 0
     tasks_held: int = 0
     answered: int = 0
@@ -88,6 +90,15 @@ class WorkerStream:
     def versions(self, *, turn: bool) -> dict[str, frozenset[str]]:
         """Return the names in its filter with the versions accepted of each; none means any."""
         return dict((self._turn_names if turn else self._task_names) or {})
+
+    def held_since(self, since_ns: int, at_most: int) -> int:
+        """How many of the items it holds were delivered after `since_ns`; counts up to `at_most`."""
+        found = 0
+        for delivered_ns in reversed(self.held.values()):
+            if found >= at_most or delivered_ns <= since_ns:
+                break
+            found += 1
+        return found
 
     def takes_turn(self, key: Key) -> bool:
         """Whether it has room for a turn of this orchestration."""

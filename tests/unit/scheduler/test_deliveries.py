@@ -16,8 +16,8 @@ def test_of_two_runs_with_the_same_id_an_answer_is_for_the_one_still_awaited() -
     instance = Instance(1, 1, "loop", "second", "loop", None, Status.RUNNING, 0, 0)
     before, now = (OpenTask(instance, 0, "step", "", b"") for _ in range(2))
     deliveries, worker = Deliveries("1", 1), stream()
-    deliveries.open_task(worker, before)
-    awaited = deliveries.open_task(worker, now)
+    deliveries.open_task(worker, before, 0)
+    awaited = deliveries.open_task(worker, now, 0)
 
     instance.tasks[0] = now
 
@@ -27,6 +27,6 @@ def test_of_two_runs_with_the_same_id_an_answer_is_for_the_one_still_awaited() -
 def test_an_answer_nobody_awaits_still_frees_its_worker() -> None:
     instance = Instance(1, 1, "done", "only", "done", None, Status.COMPLETED, 0, 0)
     deliveries, worker = Deliveries("1", 1), stream()
-    left_over = deliveries.open_task(worker, OpenTask(instance, 0, "step", "", b""))
+    left_over = deliveries.open_task(worker, OpenTask(instance, 0, "step", "", b""), 0)
 
     assert deliveries.task_of("done", 0) is left_over

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
+from durakit.scheduler import group_commit
 from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.store import Batch, StoreError
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .rig import Rig
+from .rig import SECOND, Rig
 
 
 def on_a_loop(scenario: Callable[[Rig, GroupCommit], Awaitable[None]]) -> Rig:
@@ -95,6 +97,89 @@ def test_when_a_commit_fails_its_callers_are_told_and_memory_forgets_it(problem:
     rig = on_a_loop(scenario)
 
     assert (on_disk(rig, "lost"), on_disk(rig, "next")) == (False, True)
+
+
+def hand_out(rig: Rig, count: int) -> None:
+    """Give a new worker that many work items, which it does not answer."""
+    rig.worker()
+    for number in range(count):
+        rig.start(f"in hand {number}")
+
+
+def is_committed_at_once(rig: Rig, commits: GroupCommit) -> bool:
+    """Whether a request need not wait for anything; checks that it is on disk once it may be answered."""
+    start(rig, "a")
+    return commits.durable() is None and on_disk(rig, "a")
+
+
+def test_while_little_was_handed_out_a_request_is_committed_where_it_was_handled() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        hand_out(rig, 2)
+
+        assert is_committed_at_once(rig, commits)
+
+    on_a_loop(scenario)
+
+
+def test_when_more_was_handed_out_requests_wait_for_one_commit_together() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        hand_out(rig, 3)
+        start(rig, "a")
+        first = commits.durable()
+        start(rig, "b")
+        second = commits.durable()
+
+        assert first is not None
+        assert first is second
+        assert not on_disk(rig, "a")
+        await first
+        assert on_disk(rig, "a")
+        assert on_disk(rig, "b")
+
+    on_a_loop(scenario)
+
+
+def test_work_handed_out_long_ago_does_not_count() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        hand_out(rig, 3)
+        rig.now += SECOND
+
+        assert is_committed_at_once(rig, commits)
+
+    on_a_loop(scenario)
+
+
+def test_the_work_of_all_workers_counts_together() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        rig.worker()
+        rig.worker()
+        for number in range(4):
+            rig.start(f"in hand {number}")
+
+        assert not is_committed_at_once(rig, commits)
+
+    on_a_loop(scenario)
+
+
+def test_on_a_slow_disk_the_loop_never_waits_for_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "INLINE_SECONDS", 0.0)
+
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        writers = []
+        commit = rig.store.commit
+
+        def note_thread(batch: Batch) -> None:
+            writers.append(threading.current_thread().name)
+            commit(batch)
+
+        rig.store.commit = note_thread  # type: ignore[method-assign]
+        start(rig, "a")
+        await durable(commits)
+
+        assert writers == ["durakit-writer"]
+        assert on_disk(rig, "a")
+
+    on_a_loop(scenario)
 
 
 def test_a_timer_rings_by_itself() -> None:
