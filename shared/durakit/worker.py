@@ -22,8 +22,9 @@ from durakit.replay.versioning import VersionFailureStrategy, VersioningOptions,
 from durakit.runtime.activities import ActivityRunner
 from durakit.runtime.delivery import Delivery
 from durakit.runtime.dispatch import Dispatcher, Limits
-from durakit.runtime.sessions import SessionCache
+from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.stream import WorkItemStream
+from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import TurnRunner
 from durakit.serialization import JsonDataConverter
 from durakit.settings import session_cache_size
@@ -318,7 +319,9 @@ class _Running:
         self.connected = threading.Event()
         self._connection = worker._connect()
         self._delivery = Delivery(self._connection, logger=self._logger)
-        self._sessions = SessionCache(session_cache_size())
+        # On a thread of their own: user code may run there, and must not hold up a thread of gRPC.
+        self._evictions = WorkerThreads("durakit-evictions", 1, close_session, logger=self._logger)
+        self._sessions = SessionCache(session_cache_size(), self._evictions.submit)
         self._dispatcher = _dispatcher(worker, self._connection, self._delivery, self._sessions)
         request = _opening_request(worker)
         self._stream = WorkItemStream(
@@ -346,6 +349,8 @@ class _Running:
         # Before the reader is awaited: this ends a greeting that nobody answers.
         self._connection.close()
         self._reader.join()
+        for session in self._evictions.stop():
+            close_session(session)
         self._sessions.clear()
         return all_ended
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, Queue
+from threading import Event
 from typing import Any
 
 import grpc
 from durakit.wire.messages import orchestration_pb2 as pb
-from durakit.wire.methods import METHODS, SERVICE, Method
+from durakit.wire.methods import BY_NAME, METHODS, SERVICE, Method
 from google.protobuf.message import Message
 
 DEADLINE_SECONDS = 20.0
@@ -93,6 +94,17 @@ class FakeScheduler:
             return left.pop(0) if len(left) > 1 else left[0]
 
         self._answers[method] = next_answer
+
+    def hold(self, method: str) -> Event:
+        """Answer the calls of a method only once the event that is returned has been set."""
+        go_on, answer = Event(), BY_NAME[method].response()
+
+        def held_answer(_: Any) -> Any:
+            go_on.wait(DEADLINE_SECONDS)
+            return answer
+
+        self._answers[method] = held_answer
+        return go_on
 
     def next_stream(self) -> Stream:
         """The next work item stream that a worker opens."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from queue import Queue
 from typing import Any
 
 import grpc
@@ -115,11 +116,12 @@ def second_turn_without_history(token: str) -> pb.WorkItem:
 
 
 @contextmanager
-def stepping(scheduler: FakeScheduler) -> Iterator[None]:
+def stepping(scheduler: FakeScheduler) -> Iterator[TaskHubGrpcWorker]:
     with TaskHubGrpcWorker(host_address=scheduler.address, resiliency_options=QUICK) as worker:
         worker.add_orchestrator(step)
+        worker.add_activity(echo)
         worker.start()
-        yield
+        yield worker
 
 
 def test_the_next_turn_needs_no_history_once_the_last_one_was_accepted() -> None:
@@ -147,6 +149,52 @@ def test_the_next_turn_needs_the_history_when_the_last_one_was_not_accepted() ->
         answer = scheduler.next_call("CompleteOrchestratorTask").request
 
     assert answer == pb.OrchestratorResponse(instanceId="i1", completionToken="t2", requiresHistory=True)
+
+
+def test_the_next_turn_waits_for_the_answer_to_the_last_one() -> None:
+    with FakeScheduler() as scheduler, stepping(scheduler):
+        stream = scheduler.next_stream()
+        go_on = scheduler.hold("CompleteOrchestratorTask")
+        stream.send(first_turn_item("step", token="t1"))
+        scheduler.next_call("CompleteOrchestratorTask")
+        stream.send(second_turn_without_history("t2"))
+        stream.send(activity_item("echo"))
+        # Items are taken in order, so the worker has the second turn too; without the answer to the first it
+        # has no session to run it with.
+        scheduler.next_call("CompleteActivityTask")
+        go_on.set()
+
+        answer = scheduler.next_call("CompleteOrchestratorTask").request
+
+    assert answer.actions[0].completeOrchestration.result.value == '"done"'
+
+
+def test_an_orchestrator_that_resists_its_eviction_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURAKIT_SESSION_CACHE", "1")
+    closing, go_on = threading.Event(), threading.Event()
+
+    def stubborn(ctx: OrchestrationContext, _: Any) -> Generator[Any, Any, None]:
+        try:
+            yield ctx.call_activity("echo")
+        finally:
+            closing.set()
+            go_on.wait(SOON_SECONDS)
+
+    with FakeScheduler() as scheduler:
+        worker = TaskHubGrpcWorker(host_address=scheduler.address, resiliency_options=QUICK)
+        worker.add_orchestrator(stubborn)
+        worker.add_orchestrator(step)
+        with worker:
+            worker.start()
+            stream = scheduler.next_stream()
+            for number, name in enumerate(("stubborn", "step", "step")):
+                stream.send(first_turn_item(name, f"i{number}"))
+                scheduler.next_call("CompleteOrchestratorTask")
+            closing.wait(SOON_SECONDS)
+            stream.send(first_turn_item("step", "i4"))
+
+            assert scheduler.next_call("CompleteOrchestratorTask").request.instanceId == "i4"
+            go_on.set()
 
 
 def test_the_scheduler_is_told_what_the_worker_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +358,50 @@ def test_stopping_does_not_wait_longer_than_its_grace() -> None:
 
         assert worker.stop(timedelta(0)) is False
         go_on.set()
+
+
+def test_stopping_waits_for_answers_under_way() -> None:
+    with FakeScheduler() as scheduler, working(scheduler) as worker:
+        go_on = scheduler.hold("CompleteActivityTask")
+        scheduler.next_stream().send(activity_item("echo"))
+        scheduler.next_call("CompleteActivityTask")
+        ended: Queue[bool] = Queue()
+        stopping = threading.Thread(target=lambda: ended.put(worker.stop()))
+        stopping.start()
+        assert ended.empty()
+        go_on.set()
+        stopping.join(SOON_SECONDS)
+
+        assert ended.get_nowait() is True
+
+
+def test_answers_that_do_not_arrive_within_the_grace_are_given_up() -> None:
+    with FakeScheduler() as scheduler, working(scheduler) as worker:
+        go_on = scheduler.hold("CompleteActivityTask")
+        scheduler.next_stream().send(activity_item("echo"))
+        scheduler.next_call("CompleteActivityTask")
+
+        assert worker.stop(timedelta(0)) is False
+        go_on.set()
+
+
+def test_what_waits_behind_an_answer_under_way_is_given_back() -> None:
+    with FakeScheduler() as scheduler, stepping(scheduler) as worker:
+        go_on = scheduler.hold("CompleteOrchestratorTask")
+        stream = scheduler.next_stream()
+        stream.send(first_turn_item("step", token="t1"))
+        scheduler.next_call("CompleteOrchestratorTask")
+        stream.send(second_turn_without_history("t2"))
+        stream.send(first_turn_item("step", "other", token="t3"))
+        scheduler.next_call("CompleteOrchestratorTask")
+        stopping = threading.Thread(target=worker.stop)
+        stopping.start()
+
+        given_back = scheduler.next_call("AbandonTaskOrchestratorWorkItem").request
+        go_on.set()
+        stopping.join(SOON_SECONDS)
+
+    assert given_back.completionToken == "t2"
 
 
 def test_a_stopped_worker_may_be_started_again() -> None:

@@ -1,5 +1,5 @@
-"""Which thread runs what: work items in, each run and answered by one thread, and the orderly end of all
-that.
+"""Which thread runs what: work items in, each run by one thread and answered without waiting for it, and the
+orderly end of all that.
 
 Turns of one instance never run at once, whatever the scheduler sends; activities run side by side up to the
 limits.
@@ -25,14 +25,14 @@ from durakit.wire.messages import orchestration_pb2 as pb
 if TYPE_CHECKING:
     from durakit.runtime.activities import ActivityRunner
     from durakit.runtime.delivery import Delivery
-    from durakit.runtime.turns import TurnRunner
+    from durakit.runtime.turns import TurnOutcome, TurnRunner
 
-#: Turns hold a thread while they compute and while the scheduler commits; more threads would only fight.
-MAX_TURN_THREADS = 8
-#: Threads that deliver the results of async activities.
-DELIVERY_THREADS = 8
+#: Turns hold a thread only while they compute; more threads would only fight.
+MAX_TURN_THREADS = 4
 #: How long an item that this worker must not run is kept back before somebody else may get it.
 REJECTION_PAUSE_SECONDS = 1.0
+#: How long the end waits until what was rejected has been given back.
+CLOSING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Dispatcher:
         self._draining = False
         self._closing = threading.Event()
         self._turn_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
-            "durakit-turns", min(limits.turns, MAX_TURN_THREADS), self._run_turns, logger=logger
+            "durakit-turns", min(limits.turns, MAX_TURN_THREADS), self._run_turn, logger=logger
         )
         self._activity_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
             "durakit-activities",
@@ -77,8 +77,8 @@ class Dispatcher:
         self._activity_loop: AsyncLoop[pb.WorkItem] = AsyncLoop(
             "durakit-async-activities", limits.activities, self._run_async_activity, logger=logger
         )
-        self._deliveries: WorkerThreads[tuple[pb.ActivityRequest, pb.ActivityResponse]] = WorkerThreads(
-            "durakit-delivery", DELIVERY_THREADS, self._deliver, logger=logger
+        self._async_results: WorkerThreads[tuple[pb.ActivityRequest, pb.ActivityResponse]] = WorkerThreads(
+            "durakit-async-results", 1, self._deliver, logger=logger
         )
         self._rejections: WorkerThreads[tuple[float, pb.WorkItem]] = WorkerThreads(
             "durakit-rejections", 1, self._give_back, logger=logger
@@ -91,18 +91,22 @@ class Dispatcher:
             return
         if self._draining:
             self._reject(item)
-        elif kind == "orchestratorRequest" or kind == "entityRequestV2":
-            self._turn_threads.submit(item)
+        elif kind == "orchestratorRequest":
+            if self._gate.enter(item.orchestratorRequest.instanceId, item):
+                self._turn_threads.submit(item)
         elif kind == "activityRequest":
             if self._activities.is_async(item.activityRequest.name):
                 self._activity_loop.submit(item)
             else:
                 self._activity_threads.submit(item)
+        elif kind == "entityRequestV2":
+            self._refuse_entity(item)
         else:
             self._logger.warning("A work item of kind %s cannot be served and is left alone", kind)
 
     def drain(self, grace_seconds: float) -> bool:
-        """Begin nothing more, abandon what waits, let finish what runs; True when all has ended in time.
+        """Begin nothing more, abandon what waits, let finish what runs; True when all has ended in time, the
+        answers included.
 
         The stream stays open meanwhile: it is the lease of what runs. Items that still arrive are given back
         after a pause, so that neither they nor the scheduler spin.
@@ -117,48 +121,62 @@ class Dispatcher:
         for threads in (self._turn_threads, self._activity_threads):
             all_ended = threads.join(deadline) and all_ended
         # Only now: until here results of async activities may have been added.
-        for request, response in self._deliveries.stop():
-            self._delivery.complete_activity(request, response)
-        return self._deliveries.join(deadline) and all_ended
+        for answer in self._async_results.stop():
+            self._deliver(answer)
+        all_ended = self._async_results.join(deadline) and all_ended
+        return self._delivery.join(deadline) and all_ended
 
     def close(self) -> None:
         """Give back what was rejected; to be called when the stream has ended."""
         self._closing.set()
-        for _, item in self._rejections.stop():
+        rejected = self._rejections.stop()
+        for _, item in rejected:
             self._abandon(item)
-
-    def _run_turns(self, item: pb.WorkItem) -> None:
-        if item.HasField("entityRequestV2"):
-            self._refuse_entity(item)
-            return
-        instance_id = item.orchestratorRequest.instanceId
-        next_item = self._gate.enter(instance_id, item)
-        while next_item is not None:
-            try:
-                self._run_turn(next_item)
-            except Exception:
-                self._logger.exception(
-                    "A turn of %s was given back", instance_id, extra={"instance_id": instance_id}
-                )
-                self._abandon(next_item)
-            next_item = self._gate.leave(instance_id)
+        if rejected:
+            self._delivery.join(time.monotonic() + CLOSING_SECONDS)
+        self._delivery.close()
 
     def _run_turn(self, item: pb.WorkItem) -> None:
+        """Run a turn that has passed the gate; its instance stays there until the answer has arrived."""
         request, token = item.orchestratorRequest, item.completionToken
+        instance_id = request.instanceId
         try:
             outcome = self._turns.execute(request, token)
         except VersionMismatchReject as rejection:
-            self._logger.info("%s is left to another worker: %s", request.instanceId, rejection)
+            self._logger.info("%s is left to another worker: %s", instance_id, rejection)
             self._reject(item)
-            return
         except grpc.RpcError as error:
-            self._logger.warning("The history of %s could not be read: %s", request.instanceId, error)
-            self._delivery.abandon_turn(token, request.instanceId)
+            self._logger.warning("The history of %s could not be read: %s", instance_id, error)
+            self._delivery.abandon_turn(token, instance_id)
+        except Exception:
+            self._logger.exception(
+                "A turn of %s was given back", instance_id, extra={"instance_id": instance_id}
+            )
+            self._delivery.abandon_turn(token, instance_id)
+        else:
+            self._delivery.complete_turn(
+                outcome.response, lambda accepted: self._turn_answered(outcome, accepted)
+            )
             return
-        if self._delivery.complete_turn(outcome.response):
+        self._leave(instance_id)
+
+    def _turn_answered(self, outcome: TurnOutcome, accepted: bool) -> None:
+        """The scheduler has the response, or never will; must not block (see `Delivery.complete_turn`)."""
+        if accepted:
             self._turns.accepted(outcome)
         else:
             self._turns.dropped(outcome)
+        # Only now: the next turn may go on with the session.
+        self._leave(outcome.response.instanceId)
+
+    def _leave(self, instance_id: str) -> None:
+        next_item = self._gate.leave(instance_id)
+        if next_item is None:
+            return
+        if self._draining:
+            self._reject(next_item)
+        else:
+            self._turn_threads.submit(next_item)
 
     def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
@@ -169,7 +187,8 @@ class Dispatcher:
     async def _run_async_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
         response = await self._activities.run_async(request, item.completionToken)
-        self._deliveries.submit((request, response))
+        # Not from here: making a call may mean fetching an access token first.
+        self._async_results.submit((request, response))
 
     def _deliver(self, answer: tuple[pb.ActivityRequest, pb.ActivityResponse]) -> None:
         self._delivery.complete_activity(*answer)
@@ -206,18 +225,18 @@ class InstanceGate:
         self._lock = threading.Lock()
         self._lines: dict[str, deque[pb.WorkItem]] = {}
 
-    def enter(self, instance_id: str, item: pb.WorkItem) -> pb.WorkItem | None:
-        """The item, if it may run now; None if it has been put in line behind one that runs."""
+    def enter(self, instance_id: str, item: pb.WorkItem) -> bool:
+        """Whether the item may run now; if not, it has been put in line behind one that runs."""
         with self._lock:
             line = self._lines.get(instance_id)
             if line is not None:
                 line.append(item)
-                return None
+                return False
             self._lines[instance_id] = deque()
-            return item
+            return True
 
     def leave(self, instance_id: str) -> pb.WorkItem | None:
-        """The next item of the instance, to be run by the caller; None when there is none."""
+        """The next item of the instance, which may run now; None when there is none."""
         with self._lock:
             line = self._lines[instance_id]
             if line:

@@ -8,6 +8,7 @@ itself counted. The cache is bounded: the session used longest ago is closed fir
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,20 @@ class Session:
     committed_events: int
 
 
-class SessionCache:
-    """Sessions by instance id, at most `size` of them; 0 keeps none. Safe to use from several threads."""
+def close_session(session: Session) -> None:
+    """End the session's execution."""
+    session.execution.close()
 
-    def __init__(self, size: int) -> None:
+
+class SessionCache:
+    """Sessions by instance id, at most `size` of them; 0 keeps none. Safe to use from several threads.
+
+    `close` is given the sessions that others displace; closing one runs `finally` blocks of user code.
+    """
+
+    def __init__(self, size: int, close: Callable[[Session], None] = close_session) -> None:
         self.size = size
+        self._close = close
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
@@ -50,13 +60,13 @@ class SessionCache:
             self._sessions[instance_id] = session
             while len(self._sessions) > self.size:
                 displaced.append(self._sessions.pop(next(iter(self._sessions))))
-        # Outside the lock: closing runs `finally` blocks of user code.
+        # Outside the lock: see above.
         for old in displaced:
-            old.execution.close()
+            self._close(old)
 
     def clear(self) -> None:
         """Close all sessions."""
         with self._lock:
             sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
-            session.execution.close()
+            close_session(session)

@@ -108,16 +108,36 @@ def open_async_channel(
 class Stub:
     """The scheduler's methods as callables: `stub.StartInstance(request, timeout=seconds)`.
 
-    Every call carries what `metadata` returns at that moment, plus the call's own `metadata=`.
+    Every call carries what `metadata` returns at that moment, plus the call's own `metadata=`. `future` of a
+    unary method returns the call under way instead of waiting for its answer:
+    `stub.StartInstance.future(request, timeout=seconds)`.
     """
 
     def __init__(self, channel: grpc.Channel, metadata: MetadataSource) -> None:
         for method in METHODS:
-            setattr(self, method.name, _call(_multicallable(channel, method), metadata))
+            setattr(self, method.name, _Method(_multicallable(channel, method), metadata))
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __getattr__(self, name: str) -> _Method: ...
+
+
+class _Method:
+    """One method of a `Stub`."""
+
+    __slots__ = ("_multicallable", "_source")
+
+    def __init__(self, multicallable: Any, source: MetadataSource) -> None:
+        self._multicallable = multicallable
+        self._source = source
+
+    def __call__(self, request: Message, timeout: float | None = None, metadata: Metadata = ()) -> Any:
+        return self._multicallable(request, timeout=timeout, metadata=(*self._source(), *metadata))
+
+    def future(self, request: Message, timeout: float | None = None) -> grpc.Future[Any]:
+        """Start the call; whoever adds a callback is called on a thread of gRPC, which must not block."""
+        call: grpc.Future[Any] = self._multicallable.future(request, timeout=timeout, metadata=self._source())
+        return call
 
 
 class AsyncStub:
@@ -139,13 +159,6 @@ def _multicallable(channel: Any, method: Method) -> Callable[..., Any]:
         request_serializer=method.request.SerializeToString,
         response_deserializer=method.response.FromString,
     )
-    return call
-
-
-def _call(multicallable: Callable[..., Any], source: MetadataSource) -> Callable[..., Any]:
-    def call(request: Message, timeout: float | None = None, metadata: Metadata = ()) -> Any:
-        return multicallable(request, timeout=timeout, metadata=(*source(), *metadata))
-
     return call
 
 

@@ -12,9 +12,9 @@ def test_one_turn_of_an_instance_runs_at_a_time_and_the_others_follow_in_order()
     gate = InstanceGate()
     first, second, third = item("1"), item("2"), item("3")
 
-    assert gate.enter("a", first) is first
-    assert gate.enter("a", second) is None
-    assert gate.enter("a", third) is None
+    assert gate.enter("a", first)
+    assert not gate.enter("a", second)
+    assert not gate.enter("a", third)
 
     assert [gate.leave("a"), gate.leave("a"), gate.leave("a")] == [second, third, None]
 
@@ -23,7 +23,7 @@ def test_instances_do_not_wait_for_each_other() -> None:
     gate = InstanceGate()
     gate.enter("a", item("1"))
 
-    assert gate.enter("b", item("2")) is not None
+    assert gate.enter("b", item("2"))
 
 
 def test_an_instance_may_run_again_after_its_line_was_empty() -> None:
@@ -31,7 +31,7 @@ def test_an_instance_may_run_again_after_its_line_was_empty() -> None:
     gate.enter("a", item("1"))
     gate.leave("a")
 
-    assert gate.enter("a", item("2")) is not None
+    assert gate.enter("a", item("2"))
 
 
 def test_draining_takes_what_waits_and_leaves_what_runs() -> None:
