@@ -116,11 +116,11 @@ class Child:
 
 
 def environment() -> dict[str, str]:
-    """The environment of every child: this one's, without Durakit settings, with this package importable."""
+    """The environment of every child: this one's, without Durakit settings, with this tree importable."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DURAKIT_")}
     for name in ("ENDPOINT", "TASKHUB"):
         kept.pop(name, None)
-    kept["PYTHONPATH"] = str(REPOSITORY)
+    kept["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "shared")))
     return kept
 
 
