@@ -33,10 +33,7 @@ SMALL_PRIMES = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47]
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcessTaskHub]:
     """A hub that knows the search, with slices of 100 numbers."""
     monkeypatch.setattr(workflow, "SLICE", 100)
-    with InProcessTaskHub() as hub:
-        hub.add_orchestrator(prime_search)
-        for activity in ACTIVITIES:
-            hub.add_activity(activity)
+    with InProcessTaskHub(orchestrators=[prime_search], activities=ACTIVITIES) as hub:
         yield hub
 
 
@@ -71,36 +68,33 @@ def test_the_custom_status_tells_how_far_it_is(hub: InProcessTaskHub) -> None:
 
     def watch(ctx: ActivityContext, part: Range) -> Primes:
         state = hub.client.get_orchestration_state(ctx.orchestration_id)
-        assert state is not None
-        progress = state.get_custom_status(Progress)
+        progress = state.get_custom_status(Progress) if state else None
         if progress is not None and progress not in seen:
             seen.append(progress)
         return prime_sieve_slice(ctx, part)
 
-    with InProcessTaskHub() as hub:
-        hub.add_orchestrator(prime_search)
-        hub.add_activity(watch, "prime_sieve_slice")
-        search(hub, 0, 999)
+    hub.replace_activity(prime_sieve_slice, watch)
+    search(hub, 0, 999)
 
     assert seen == [Progress(0, 10, 0), Progress(4, 10, 78), Progress(8, 10, 139)]
 
 
 def test_a_terminated_search_does_no_more_slices(hub: InProcessTaskHub) -> None:
-    ran: list[Range] = []
-
     def end_it(ctx: ActivityContext, part: Range) -> Primes:
-        ran.append(part)
-        if len(ran) == 1:
-            hub.client.terminate_orchestration(ctx.orchestration_id)
+        hub.client.terminate_orchestration(ctx.orchestration_id)
         return prime_sieve_slice(ctx, part)
 
-    with InProcessTaskHub() as hub:
-        hub.add_orchestrator(prime_search)
-        hub.add_activity(end_it, "prime_sieve_slice")
-        state = search(hub, 0, 9_999)
+    hub.replace_activity(prime_sieve_slice, end_it)
+    state = search(hub, 0, 9_999)
 
     assert state.runtime_status is OrchestrationStatus.TERMINATED
-    assert len(ran) <= workflow.AT_ONCE
+    assert len(hub.calls_of("prime_sieve_slice")) <= workflow.AT_ONCE
+
+
+def test_a_worker_that_dies_costs_no_slice(hub: InProcessTaskHub) -> None:
+    hub.faults.crash_worker(after="prime_sieve_slice", call=3)
+
+    assert search(hub, 1, 10_000).get_output(Primes) == Primes(1229, 2, 9973, 36, 9551)
 
 
 def test_a_range_that_is_none_fails_the_search_with_the_reason(hub: InProcessTaskHub) -> None:
