@@ -38,15 +38,12 @@ def main() -> None:
 def follow(client: TaskHubGrpcClient, instance_id: str) -> None:
     """Print each iteration, and how long the history is that it runs on, until the cleanup has ended."""
     shown = 0
-    while state := client.get_orchestration_state(instance_id):
+    for state in durakit.watch(client, instance_id):
         progress = state.get_custom_status(Progress)
         if progress and progress.iteration > shown:
             events = len(client.get_orchestration_history(instance_id))
             print(f"[{progress.iteration}] {progress.sentence}; history: {events} events", flush=True)
             shown = progress.iteration
-        if state.runtime_status.is_terminal:
-            break
-        time.sleep(0.1)
 
 
 def make_plan(options: argparse.Namespace) -> Plan:

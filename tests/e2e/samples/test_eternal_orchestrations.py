@@ -41,7 +41,7 @@ def id_of(client: Program) -> str:
 def test_five_iterations_delete_what_expires_and_keep_a_small_history(stage: Stage) -> None:
     with stage:
         stage.worker()
-        lines = stage.python("client.py", "--interval", "0.5").finish()
+        lines = stage.python("client.py", "--interval", "1").finish()
 
     seen = [re.fullmatch(r"\[(\d)\] deleted .*; history: (\d+) events", line) for line in lines[1:-1]]
     assert [match and match[1] for match in seen] == ["1", "2", "3", "4", "5"], lines
@@ -54,7 +54,7 @@ def test_the_cleanup_goes_on_with_its_counter_when_its_worker_is_killed(stage: S
     with stage:
         worker = stage.worker()
         client = stage.python("client.py", str(folder), "--max-age", "0", "--interval", "0.5")
-        client.wait_for("[2] ")
+        client.wait_for("[", count=2)
         worker.kill()
 
         (folder / "two").write_text("two")
@@ -70,7 +70,7 @@ def test_forever_ends_with_stop(stage: Stage, folder: Path) -> None:
         stage.worker()
         arguments = [str(folder), "--max-age", "0", "--interval", "0.05", "--forever"]
         client = stage.python("client.py", *arguments)
-        client.wait_for("[6] ")  # more than it makes by default
+        client.wait_for("[", count=6)  # more than it makes by default
 
         stopped = stage.python("client.py", "--stop", id_of(client)).finish()
         lines = client.finish()
@@ -83,7 +83,7 @@ def test_a_client_that_no_longer_waits_says_how_to_end_the_cleanup(stage: Stage,
     with stage:
         stage.worker()
         client = stage.python("client.py", str(folder), "--max-age", "0", "--forever")
-        client.wait_for("[1] ")
+        client.wait_for("[")
         lines = client.interrupt(code=1)
 
     assert lines[-1] == (
@@ -96,7 +96,7 @@ def test_a_folder_that_vanishes_ends_the_cleanup_with_a_sentence(stage: Stage, f
     with stage:
         stage.worker()
         client = stage.python("client.py", str(folder), "--max-age", "0", "--interval", "0.1", "--forever")
-        client.wait_for("[1] ")
+        client.wait_for("[")
         (folder / "one").unlink(missing_ok=True)
         folder.rmdir()
         lines = client.finish(code=1)
