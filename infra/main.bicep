@@ -46,6 +46,13 @@ param applicationInsights bool = false
 @allowed(['Durable Task Data Contributor', 'Durable Task Worker'])
 param workerRole string = 'Durable Task Data Contributor'
 
+@description('Whether the client serves a page (app) or ends (job); empty: what samples.json says, for unknown names a job.')
+@allowed(['', 'app', 'job'])
+param clientKind string = ''
+
+@description('Kinds of work items of the worker, separated by commas: Orchestration,Activity,Entity; empty: what samples.json says.')
+param workItemTypes string = ''
+
 @description('Worker replicas when nothing is to be done; -1: what samples.json says.')
 @minValue(-1)
 @maxValue(1000)
@@ -97,8 +104,8 @@ param clientExists bool = false
 var abbreviations = loadJsonContent('abbreviations.json')
 var catalogue = loadJsonContent('samples.json')
 var needs = union(catalogue.defaults, contains(catalogue.samples, sample) ? catalogue.samples[sample] : {})
-var clientKind = needs.client
-var clientIsApp = clientKind == 'app'
+var clientIsApp = (empty(clientKind) ? needs.client : clientKind) == 'app'
+var kindsOfWork = empty(workItemTypes) ? needs.workItemTypes : split(workItemTypes, ',')
 
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
@@ -310,7 +317,7 @@ module worker 'modules/worker-app.bicep' = if (deployApps) {
     identityClientId: workerIdentity.outputs.clientId
     endpoint: scheduler.outputs.endpoint
     taskHubName: scheduler.outputs.taskHubName
-    workItemTypes: needs.workItemTypes
+    workItemTypes: kindsOfWork
     concurrency: {
       Orchestration: maxOrchestrations
       Activity: maxActivities
@@ -393,7 +400,7 @@ output DASHBOARD_URL string = scheduler.outputs.dashboardUrl
 output WORKER_NAME string = deployApps ? worker!.outputs.name : ''
 
 @description('Whether the client is an app or a job.')
-output CLIENT_KIND string = clientKind
+output CLIENT_KIND string = clientIsApp ? 'app' : 'job'
 
 @description('Name of the client\'s app or job.')
 output CLIENT_NAME string = deployApps ? clientName : ''

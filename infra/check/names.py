@@ -164,6 +164,8 @@ def _free(node: Node, bound: frozenset[str]) -> Iterator[Node]:
     children = list(node.named_children)
     if node.type in ("call_expression", "object_property") and children[0].type == "identifier":
         children = children[1:]  # a function's name, a key
+    elif node.type == "resource_declaration":
+        children = children[1:]  # one within another: its name
     elif node.type == "resource_expression":
         children = children[:1]
     elif node.type == "lambda_expression":
