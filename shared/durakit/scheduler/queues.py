@@ -50,9 +50,10 @@ class WorkQueue(Generic[Item]):
             else:
                 open_keys.remove(key)
 
-    def line(self, key: Key) -> list[Item]:
-        """Return the items that wait under this key, oldest first."""
-        return [item for _, item in self._lines.get(key, ())]
+    def walk(self, key: Key) -> Iterator[Item]:
+        """Yield the items that wait under this key, oldest first."""
+        for _, item in self._lines.get(key, ()):
+            yield item
 
     def heads(self) -> list[tuple[Key, int, Item]]:
         """Return, for each key, how many items wait and the oldest one."""

@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 
@@ -163,6 +164,23 @@ class SchedulerServer:
         self._store.close()
 
     # --- for the dashboard
+
+    @property
+    def engine(self) -> Engine:
+        """The hubs and their store, for those who look on from the same event loop."""
+        return self._engine
+
+    async def call(self, hub: str, method: str, request: Any) -> Any:
+        """Answer a unary request as if it had come over the network, once it is on disk.
+
+        Args:
+            method: its name in the protocol.
+
+        Raises:
+            Refusal: it is refused; nothing was changed.
+            StoreError: it could not be written; nothing of it happened.
+        """
+        return await self._service.answer(hub, method, request)
 
     def hub_names(self) -> list[str]:
         """Return the names of all task hubs."""

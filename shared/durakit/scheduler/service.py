@@ -118,6 +118,28 @@ class Service:
 
         return answer
 
+    async def answer(self, hub: str, method: str, request: Any) -> Any:
+        """Answer a request of this process, once it is on disk.
+
+        Raises:
+            Refusal: nothing was changed.
+            StoreError: nothing of it happened.
+        """
+        commits = self._commits
+        commits.begin_request()
+        try:
+            response = self._requests.by_method[method](request, self._engine.hub(hub))
+        except Refusal:
+            commits.end_request()
+            raise
+        except BaseException as error:
+            commits.fail_request(error)
+            raise
+        pending = commits.durable()
+        if pending is not None:
+            await asyncio.shield(pending)
+        return response
+
     def _guarded(
         self, work: Callable[[Any, Context], Awaitable[Any]]
     ) -> Callable[[Any, Context], Awaitable[Any]]:

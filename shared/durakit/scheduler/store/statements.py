@@ -44,6 +44,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Begins anywhere, so that no number comes back after a file is lost, or memory is.
         "INSERT INTO counter VALUES ('boot', abs(random() % 1000000000))",
     ),
+    (
+        # What lists are narrowed by, in their order; the first also counts and draws the histogram.
+        "CREATE INDEX instance_status ON instance (hub, status, created_ns, row)",
+        "CREATE INDEX instance_name ON instance (hub, name, created_ns, row)",
+    ),
 )
 """Each entry brings a file from version n to n + 1, in one transaction with the record of it."""
 

@@ -194,6 +194,11 @@ class Store:
 
     # --- reading
 
+    @property
+    def reading(self) -> Connection:
+        """The connection that reads; of an in-memory store it is the only one."""
+        return self._read
+
     def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of a query.
 

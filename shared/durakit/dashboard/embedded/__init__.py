@@ -1,0 +1,10 @@
+"""The backend of the embedded scheduler: what is on disk by connections of its own, the rest from memory.
+
+conditions  a filter as SQL
+lists       pages, counts and the histogram, each within a time budget
+records     rows of the store as rows of a list
+histories   digests of histories, grown turn by turn, and pages of events
+workload    what queues and streams tell: who runs what, what waits, who would take it
+watching    changes, joined until somebody asks
+backend     all of it behind the interface
+"""

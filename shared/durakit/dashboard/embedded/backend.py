@@ -1,0 +1,526 @@
+"""The embedded scheduler behind the pages' interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from durakit.dashboard import backend as api
+from durakit.dashboard.acts import ProtocolActs
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.embedded import histories, lists, records, workload
+from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
+from durakit.dashboard.facts import ChildFact
+from durakit.dashboard.phrases import plain
+from durakit.dashboard.reasons import Reason, explain
+from durakit.dashboard.steps import Digest
+from durakit.scheduler.hub import TaskHub
+from durakit.scheduler.machine.instance import Instance
+from durakit.scheduler.refusal import Refusal
+from durakit.scheduler.server import SchedulerServer
+from durakit.scheduler.store import StoreError
+from durakit.scheduler.store.reader import Reader
+from durakit.scheduler.store.store import Connection
+from durakit.scheduler.streams import WorkerStream
+from durakit.wire.messages import orchestration_pb2 as pb
+
+T = TypeVar("T")
+
+OFFERS = api.Offers(
+    manage_hubs=True,
+    workers=True,
+    filters=frozenset(
+        {"status", "name", "version", "id", "from", "to", "tag", "q", "waiting", "on", "attention", "parent"}
+    ),
+    sorts=api.SORTS,
+    counts=True,
+    histogram=True,
+    live=True,
+)
+_TROUBLE: dict[str, api.Trouble] = {
+    "NOT_FOUND": "not_found",
+    "INVALID_ARGUMENT": "invalid",
+    "FAILED_PRECONDITION": "conflict",
+    "ALREADY_EXISTS": "exists",
+    "UNAUTHENTICATED": "denied",
+}
+_KEPT_SECONDS = 2.0
+"""How long counts and histograms of a filter are good enough."""
+_REASONS_WITH_HISTORY = 200
+_CHILDREN_LOOKED_AT = 200
+_GENERATIONS_DEEP = 20
+
+
+class EmbeddedBackend(ProtocolActs):
+    """Reads by connections of its own, asks memory on the loop, acts through the scheduler's front desk.
+
+    Args:
+        now: the time in nanoseconds since 1970.
+    """
+
+    def __init__(
+        self, server: SchedulerServer, endpoint: str, *, now: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._server = server
+        self._engine = server.engine
+        self._endpoint = endpoint
+        self._now = now
+        self._reader = Reader(self._engine.store)
+        self._digests = histories.Digests()
+        self._watching = Watching(self._engine)
+        self._samplers: dict[str, workload.Sampler] = {}
+        self._sampling: asyncio.Task[None] | None = None
+        self._kept: dict[tuple[Any, ...], tuple[float, Any]] = {}
+
+    @property
+    def offers(self) -> api.Offers:
+        """Everything."""
+        return OFFERS
+
+    @property
+    def endpoint(self) -> str:
+        """The scheduler's address."""
+        return self._endpoint
+
+    def begin(self) -> None:
+        """Look at the queues once a minute from now on."""
+        self._sampling = asyncio.get_running_loop().create_task(self._sample_for_ever())
+
+    async def _sample_for_ever(self) -> None:
+        while True:
+            for hub in self._engine.hubs():
+                self._samplers.setdefault(hub.name, workload.Sampler()).sample(hub)
+            await asyncio.sleep(workload.SAMPLE_SECONDS)
+
+    async def close(self) -> None:
+        """Stop looking on."""
+        if self._sampling is not None:
+            self._sampling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sampling
+        self._reader.close()
+
+    async def call(self, hub: str, method: str, request: Any) -> Any:
+        """Make one call of the protocol."""
+        self._hub(hub)
+        try:
+            return await self._server.call(hub, method, request)
+        except Refusal as refusal:
+            raise BackendError(_TROUBLE.get(refusal.status, "invalid"), refusal.message) from refusal
+        except StoreError as error:
+            raise BackendError("unavailable", str(error)) from error
+
+    def _hub(self, name: str) -> TaskHub:
+        for hub in self._engine.hubs():
+            if hub.name == name:
+                return hub
+        raise BackendError("not_found", f"There is no task hub {name}.")
+
+    async def _ask(self, question: Callable[[Connection], T]) -> T:
+        try:
+            return await self._reader.ask(question)
+        except StoreError as error:
+            raise BackendError("unavailable", str(error)) from error
+
+    async def _kept_for_a_while(self, key: tuple[Any, ...], question: Callable[[Connection], T]) -> T:
+        now = time.monotonic()
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] > now:
+            return kept[1]  # type: ignore[no-any-return]  # the key tells the type
+        began = now
+        answer = await self._ask(question)
+        now = time.monotonic()
+        if len(self._kept) > 200:
+            self._kept = {each: value for each, value in self._kept.items() if value[0] > now}
+        # What was dear is kept longer, so that it never takes more than a twentieth of the time.
+        self._kept[key] = now + max(_KEPT_SECONDS, 20 * (now - began)), answer
+        return answer
+
+    # --- hubs
+
+    async def hub_names(self) -> list[str]:
+        """Return the names of all hubs."""
+        return sorted(hub.name for hub in self._engine.hubs())
+
+    async def hubs(self) -> list[api.Hub]:
+        """Return all hubs with what is known of them."""
+        found = []
+        for hub in self._engine.hubs():
+            row, streams = hub.machine.hub_row, len(hub.streams)
+            counted = await self.counts(hub.name, api.InstanceFilter())
+            size, active = await self._kept_for_a_while(("size", row), functools.partial(_size, hub_row=row))
+            found.append(api.Hub(hub.name, counted.by_status, size, streams, active))
+        whole = self._bytes_on_disk()
+        if whole is not None and len(found) == 1:
+            found = [replace(found[0], size_bytes=whole)]
+        return sorted(found, key=lambda hub: hub.name)
+
+    def _bytes_on_disk(self) -> int | None:
+        path = self._engine.store.path
+        if path is None:
+            return None
+        total = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(OSError):
+                total += os.stat(f"{path}{suffix}").st_size
+        return total
+
+    async def create_hub(self, hub: str) -> None:
+        """Make an empty hub."""
+        if hub in await self.hub_names():
+            raise BackendError("exists", f"There is a hub {hub} already.")
+        try:
+            await self._server.call(hub, "CreateTaskHub", pb.CreateTaskHubRequest())
+        except Refusal as refusal:
+            raise BackendError("invalid", refusal.message) from refusal
+
+    async def reset_hub(self, hub: str) -> None:
+        """Delete all instances of a hub, running ones too."""
+        self._hub(hub)
+        running = api.InstanceFilter(statuses=api.OPEN_STATUSES)
+        async for _ in self.bulk(hub, "terminate", running):
+            pass
+        everything = pb.PurgeInstancesRequest(purgeInstanceFilter=pb.PurgeInstanceFilter())
+        await self.call(hub, "PurgeInstances", everything)
+
+    # --- lists
+
+    async def instances(self, hub: str, query: api.InstanceQuery) -> api.InstancePage:
+        """Return a page of instances."""
+        task_hub = self._hub(hub)
+        row, wanted = task_hub.machine.hub_row, query.filter
+        only = None
+        if wanted.waiting is not None or wanted.on is not None or wanted.attention:
+            only = [number async for number in self._waiting(task_hub, wanted)]
+        found, rows = await self._ask(lambda ask: _page(ask, row, query, only))
+        shown = await self._with_reasons(task_hub, rows)
+        if wanted.statuses:
+            # A resident instance is newer in memory than on disk.
+            shown = [each for each in shown if each.status in wanted.statuses or not each.is_open]
+        return api.InstancePage(
+            await self._with_children(task_hub, shown),
+            after=lists.cursor(found.keys[-1]) if found.has_after and found.keys else None,
+            before=lists.cursor(found.keys[0]) if found.has_before and found.keys else None,
+            searched=found.searched,
+        )
+
+    async def _waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> Any:
+        for number in workload.waiting_rows(hub, wanted.waiting, wanted.on, wanted.attention):
+            if number is None:
+                await asyncio.sleep(0)
+            else:
+                yield number
+
+    async def rows(self, hub: str, ids: Collection[str]) -> list[api.InstanceRow]:
+        """Return these instances, in the order given."""
+        task_hub = self._hub(hub)
+        row, wanted = task_hub.machine.hub_row, list(ids)
+        found = await self._ask(lambda ask: records.rows_by_number(ask, records.numbers_of(ask, row, wanted)))
+        return await self._with_children(task_hub, await self._with_reasons(task_hub, found))
+
+    async def _with_reasons(
+        self, hub: TaskHub, found: Sequence[tuple[int, str, api.InstanceRow]]
+    ) -> list[api.InstanceRow]:
+        """Bring rows up to date from memory, and say of each why it is where it is."""
+        is_open = [number for number, _, row in found if row.is_open][:_REASONS_WITH_HISTORY]
+        digests = await self._ask(lambda ask: {number: self._digests.read(ask, number) for number in is_open})
+        in_flight, now_ns = workload.InFlight(hub), self._now()
+        rows = []
+        for number, _, row in found:
+            instance = _resident(hub, row.id, number)
+            newest = row if instance is None else _newest(row, instance)
+            facts = workload.facts_of(hub, instance, in_flight)
+            rows.append(replace(newest, reason=explain(newest, digests.get(number), facts, now_ns)))
+        return rows
+
+    async def _with_children(self, hub: TaskHub, rows: list[api.InstanceRow]) -> list[api.InstanceRow]:
+        hub_row, ids = hub.machine.hub_row, [row.id for row in rows]
+        counted = await self._ask(lambda ask: _child_counts(ask, hub_row, ids))
+        return [replace(row, children=counted.get(row.id)) for row in rows]
+
+    async def counts(self, hub: str, filter: api.InstanceFilter) -> api.Counts:
+        """Return how many instances match."""
+        task_hub = self._hub(hub)
+        row = task_hub.machine.hub_row
+        plain_filter = replace(filter, waiting=None, on=None, attention=False, statuses=frozenset())
+        if plain_filter != replace(filter, statuses=frozenset()):
+            found = await self._found_waiting(task_hub, filter)
+            by_status: dict[str, int] = {}
+            for each in found:
+                by_status[each] = by_status.get(each, 0) + 1
+            return api.Counts(by_status, attention=None)
+        counted = await self._kept_for_a_while(
+            ("counts", row, plain_filter), lambda ask: lists.counts(ask, row, plain_filter)
+        )
+        return replace(counted, attention=workload.attention(task_hub))
+
+    async def _found_waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[str]:
+        row = hub.machine.hub_row
+        only = [number async for number in self._waiting(hub, wanted)]
+        query = api.InstanceQuery(replace(wanted, roots=False), size=lists.COUNTED_AT_MOST)
+        return await self._ask(lambda ask: _statuses(ask, row, query, only))
+
+    async def histogram(self, hub: str, filter: api.InstanceFilter, buckets: int = 90) -> api.Histogram:
+        """Return the matching instances by start."""
+        row, now_ns = self._hub(hub).machine.hub_row, self._now()
+        # Relative times move on with every question; to the second they are the same question.
+        key = replace(filter, created_from_ns=_second(filter.created_from_ns))
+        return await self._kept_for_a_while(
+            ("histogram", row, key, buckets), lambda ask: lists.histogram(ask, row, filter, buckets, now_ns)
+        )
+
+    async def names(self, hub: str) -> list[str]:
+        """Return the names of orchestrations that workers offer or that were used."""
+        task_hub = self._hub(hub)
+        row = task_hub.machine.hub_row
+        used = await self._kept_for_a_while(("names", row), lambda ask: lists.names(ask, row))
+        offered = {name for stream in task_hub.streams for name in stream.offered_names(turn=True)}
+        return sorted({*used, *offered})[:500]
+
+    # --- one instance
+
+    async def instance(self, hub: str, instance_id: str) -> api.Instance:
+        """Return the facts of an instance."""
+        task_hub = self._hub(hub)
+        hub_row = task_hub.machine.hub_row
+        found = await self._ask(lambda ask: _whole(ask, hub_row, instance_id))
+        if found is None:
+            raise self._no_instance(hub, instance_id)
+        number, execution_id, row, payloads, failure = found
+        digest = await self._ask(lambda ask: self._digests.read(ask, number))
+        instance = _resident(task_hub, instance_id, number)
+        if instance is not None:
+            row = _newest(row, instance)
+        row = replace(row, events=digest.events)
+        (row,) = await self._with_children(task_hub, [row])
+        children = await self._stuck_children(hub, row, digest)
+        facts = workload.facts_of(task_hub, instance, workload.InFlight(task_hub))
+        facts = replace(
+            facts, children=children, raised_before=tuple(await self.raised_before(hub, row.name))
+        )
+        reason = explain(row, digest, facts, self._now())
+        session = None if instance is None else instance.session
+        last = digest.turns[-1] if digest.turns else None
+        return api.Instance(
+            replace(row, reason=reason),
+            execution_id,
+            payloads[0] if instance is None else instance.input,
+            payloads[1] if instance is None else instance.output,
+            payloads[2] if instance is None else instance.custom_status,
+            records.read_failure(failure),
+            len(digest.turns),
+            None if last is None else last.at_ns,
+            session.offer.worker if isinstance(session, WorkerStream) else None,
+        )
+
+    async def _stuck_children(self, hub: str, row: api.InstanceRow, digest: Digest) -> tuple[ChildFact, ...]:
+        """Look at children that are still awaited or failed."""
+        ids = [
+            step.instance_id
+            for step in digest.steps
+            if step.kind == "child" and step.instance_id and step.status in ("open", "failed")
+        ][:_CHILDREN_LOOKED_AT]
+        if not ids or not row.is_open:
+            return ()
+        return tuple(
+            ChildFact(each.id, each.name, each.status, each.error, _why_stuck(each.reason))
+            for each in await self.rows(hub, ids)
+        )
+
+    def _no_instance(self, hub: str, instance_id: str) -> BackendError:
+        return BackendError("not_found", f"There is no instance {instance_id} in hub {hub}.")
+
+    async def _number(self, hub: str, instance_id: str) -> int:
+        row = self._hub(hub).machine.hub_row
+        numbers = await self._ask(lambda ask: records.numbers_of(ask, row, [instance_id]))
+        if not numbers:
+            raise self._no_instance(hub, instance_id)
+        return numbers[0]
+
+    async def digest(self, hub: str, instance_id: str) -> Digest:
+        """Return the history in steps."""
+        number = await self._number(hub, instance_id)
+        return await self._ask(lambda ask: self._digests.read(ask, number))
+
+    async def events(self, hub: str, instance_id: str, query: api.EventQuery) -> api.EventPage:
+        """Return a page of the history."""
+        number = await self._number(hub, instance_id)
+        return await self._ask(lambda ask: histories.page_of_events(ask, number, query))
+
+    async def history(
+        self, hub: str, instance_id: str, execution_id: str | None = None
+    ) -> list[pb.HistoryEvent]:
+        """Return the whole history."""
+        number = await self._number(hub, instance_id)
+        return await self._ask(lambda ask: histories.whole_history(ask, number))
+
+    async def family(
+        self, hub: str, instance_id: str, *, per_level: int = 50, only_open_and_failed: bool = False
+    ) -> api.Family:
+        """Return ancestors, descendants and generations."""
+        found = await self.rows(hub, [instance_id])
+        if not found:
+            raise self._no_instance(hub, instance_id)
+        this = found[0]
+        members = [api.Relative(this, 0)]
+        parent_id, depth = this.parent_id, -1
+        while parent_id is not None and depth > -_GENERATIONS_DEEP:
+            found = await self.rows(hub, [parent_id])
+            if not found:
+                break
+            members.insert(0, api.Relative(found[0], depth))
+            parent_id, depth = found[0].parent_id, depth - 1
+        members += await self._descendants(hub, this, 1, per_level, only_open_and_failed)
+        digest = await self.digest(hub, instance_id)
+        current = api.Generation(
+            None, digest.execution_id or None, digest.started_ns, digest.ended_ns, True, True
+        )
+        return api.Family(members, [current])
+
+    async def _descendants(
+        self, hub: str, of: api.InstanceRow, depth: int, per_level: int, narrowed: bool
+    ) -> list[api.Relative]:
+        total = 0 if of.children is None else of.children.total
+        if not total or depth > _GENERATIONS_DEEP:
+            return []
+        wanted = api.InstanceFilter(parent=of.id)
+        urgent = replace(wanted, statuses=frozenset({*api.OPEN_STATUSES, "failed"}))
+        rows = (await self.instances(hub, api.InstanceQuery(urgent, "started", size=per_level))).rows
+        if not narrowed and len(rows) < per_level:
+            query = api.InstanceQuery(wanted, "started", size=per_level)
+            known = {row.id for row in rows}
+            rows += [row for row in (await self.instances(hub, query)).rows if row.id not in known]
+            rows = sorted(rows[:per_level], key=lambda row: row.created_ns)
+        members = []
+        for row in rows:
+            members.append(api.Relative(row, depth))
+            members += await self._descendants(hub, row, depth + 1, per_level, narrowed)
+        hidden = total - len(rows)
+        if hidden > 0 and members:
+            members[-1] = replace(members[-1], hidden=hidden)
+        return members
+
+    async def raised_before(self, hub: str, name: str) -> dict[str, int]:
+        """Return names of events raised in the latest runs of an orchestration, and in how many."""
+        row = self._hub(hub).machine.hub_row
+
+        def read(ask: Connection) -> dict[str, int]:
+            query = api.InstanceQuery(api.InstanceFilter(names=(name,)), size=20)
+            counted: dict[str, int] = {}
+            for _, number in lists.find(ask, row, query, None).keys:
+                told = self._digests.read_if_short(ask, number)
+                for raised in () if told is None else told.raised:
+                    counted[raised] = counted.get(raised, 0) + 1
+            return dict(sorted(counted.items(), key=lambda each: -each[1]))
+
+        return await self._kept_for_a_while(("raised", row, name), read)
+
+    # --- workers, changes
+
+    async def workforce(self, hub: str) -> api.Workforce:
+        """Return workers and queues."""
+        task_hub = self._hub(hub)
+        sampler = self._samplers.setdefault(hub, workload.Sampler())
+        return workload.workforce(task_hub, sampler, self._now())
+
+    def watch(self, hub: str) -> AbstractAsyncContextManager[EmbeddedWatch]:
+        """Return what tells changes of a hub's instances."""
+        self._hub(hub)
+        return self._watching.watch(hub)
+
+
+def _page(
+    ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int] | None
+) -> tuple[lists.Found, list[tuple[int, str, api.InstanceRow]]]:
+    found = lists.find(ask, hub_row, query, only)
+    return found, records.rows_by_number(ask, [number for _, number in found.keys])
+
+
+def _statuses(ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int]) -> list[str]:
+    _, rows = _page(ask, hub_row, query, only)
+    return [row.status for _, _, row in rows]
+
+
+def _whole(
+    ask: Connection, hub_row: int, instance_id: str
+) -> tuple[int, str, api.InstanceRow, tuple[str | None, ...], bytes | None] | None:
+    numbers = records.numbers_of(ask, hub_row, [instance_id])
+    if not numbers:
+        return None
+    ((number, execution_id, row),) = records.rows_by_number(ask, numbers)
+    given = ask.execute("SELECT payload FROM input WHERE row = ?", (number,)).fetchone()
+    output, custom_status, failure = ask.execute(
+        "SELECT output, custom_status, failure FROM instance WHERE row = ?", (number,)
+    ).fetchone()
+    payloads = (None if given is None else given[0], output, custom_status)
+    return number, execution_id, row, payloads, failure
+
+
+def _child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str, api.ChildCounts]:
+    counted: dict[str, api.ChildCounts] = {}
+    for at in range(0, len(ids), 500):
+        chunk = ids[at : at + 500]
+        found = ask.execute(
+            "SELECT parent_id, count(*), sum(completed_ns IS NULL), sum(status = 3) FROM instance "
+            f"INDEXED BY instance_parent WHERE hub = ? AND parent_id IN ({','.join('?' * len(chunk))}) "
+            "GROUP BY parent_id",
+            [hub_row, *chunk],
+        ).fetchall()
+        counted.update({each[0]: api.ChildCounts(each[1], each[2], each[3]) for each in found})
+    return counted
+
+
+def _size(ask: Connection, hub_row: int) -> tuple[int | None, int | None]:
+    """Return an estimate of a hub's bytes, from its newest instances, and when anything happened last."""
+    active = ask.execute(
+        "SELECT max(updated_ns) FROM (SELECT updated_ns FROM instance INDEXED BY instance_created "
+        "WHERE hub = ? ORDER BY created_ns DESC LIMIT 100)",
+        (hub_row,),
+    ).fetchone()[0]
+    count, size = ask.execute(
+        "SELECT count(*), coalesce(sum(400 + coalesce(length(output), 0) + "
+        "coalesce((SELECT length(payload) FROM input WHERE input.row = i.row), 0) + "
+        "coalesce((SELECT sum(length(blob)) FROM history WHERE history.row = i.row), 0)), 0) FROM "
+        "(SELECT row, output FROM instance INDEXED BY instance_created WHERE hub = ? "
+        "ORDER BY created_ns DESC LIMIT 500) i",
+        (hub_row,),
+    ).fetchone()
+    if not count:
+        return 0, active
+    total = ask.execute("SELECT count(*) FROM instance WHERE hub = ?", (hub_row,)).fetchone()[0]
+    return size * total // count, active
+
+
+def _resident(hub: TaskHub, instance_id: str, number: int) -> Instance | None:
+    instance = hub.machine.resident.get(instance_id)
+    return instance if instance is not None and instance.row == number else None
+
+
+def _newest(row: api.InstanceRow, instance: Instance) -> api.InstanceRow:
+    status = instance.custom_status
+    return replace(
+        row,
+        status="terminated" if instance.status.word == "canceled" else instance.status.word,
+        updated_ns=max(row.updated_ns, instance.updated_ns, instance.clock_ns),
+        completed_ns=instance.completed_ns,
+        custom_status=None if status is None else status[: records.PREVIEW],
+        events=instance.events,
+    )
+
+
+def _why_stuck(reason: Reason | None) -> str | None:
+    if reason is None or not reason.attention:
+        return None
+    said = plain(reason.short)
+    return said[:1].lower() + said[1:]
+
+
+def _second(at_ns: int | None) -> int | None:
+    return None if at_ns is None else at_ns // 1_000_000_000
