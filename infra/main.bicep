@@ -169,6 +169,17 @@ module environment 'modules/environment.bicep' = {
   }
 }
 
+module files 'modules/files.bicep' = if (needs.sharedFiles) {
+  name: 'files'
+  scope: group
+  params: {
+    accountName: '${abbreviations.storageStorageAccounts}${resourceToken}'
+    location: location
+    tags: tags
+    environmentName: environment.outputs.name
+  }
+}
+
 module outbound 'modules/outbound-addresses.bicep' = if (!privateEndpoint) {
   name: 'outbound-addresses'
   scope: group
@@ -327,6 +338,7 @@ module worker 'modules/worker-app.bicep' = if (deployApps) {
     maxReplicas: maxReplicas < 0 ? needs.maxReplicas : max(1, maxReplicas)
     cpu: workerCpu
     memory: memories[workerCpu]
+    storageName: needs.sharedFiles ? files!.outputs.storageName : ''
     applicationInsightsName: applicationInsightsName
   }
   dependsOn: [workerAccess, privateWay]
@@ -347,6 +359,7 @@ module clientApp 'modules/client-app.bicep' = if (deployApps && clientIsApp) {
     endpoint: scheduler.outputs.endpoint
     taskHubName: scheduler.outputs.taskHubName
     ipAllowlist: people
+    storageName: needs.sharedFiles ? files!.outputs.storageName : ''
     applicationInsightsName: applicationInsightsName
   }
   dependsOn: [clientAccess, privateWay]
@@ -367,6 +380,7 @@ module clientJob 'modules/client-job.bicep' = if (deployApps && !clientIsApp) {
     identityClientId: clientIdentity.outputs.clientId
     endpoint: scheduler.outputs.endpoint
     taskHubName: scheduler.outputs.taskHubName
+    storageName: needs.sharedFiles ? files!.outputs.storageName : ''
     applicationInsightsName: applicationInsightsName
   }
   dependsOn: [clientAccess, privateWay]

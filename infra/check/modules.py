@@ -51,12 +51,16 @@ def module_outputs(template: Template, templates: Templates) -> Iterator[Finding
     for node in walk(template.root):
         if node.type != "member_expression":
             continue
-        match = re.fullmatch(r"(\w+)(?:\[[^\]]*\])?!?\.\??outputs\.\??(\w+)", text(node))
+        match = re.fullmatch(r"(\w+)(?:\[[^\]]*\])?!?\.\??(\w+)(?:\.\??(\w+))?", text(node))
         if match is None or match[1] not in modules:
             continue
+        if match[2] not in ("outputs", "name"):
+            message = f"a module has outputs, and no {match[2]}"
+            yield at(template.path, node, "module-outputs", message)
+            continue
         target = _target(template, modules[match[1]], templates)
-        if target is not None and match[2] not in target.declared("output"):
-            message = f"{modules[match[1]].subject} has no output {match[2]}"
+        if target is not None and match[3] and match[3] not in target.declared("output"):
+            message = f"{modules[match[1]].subject} has no output {match[3]}"
             yield at(template.path, node, "module-outputs", message)
 
 

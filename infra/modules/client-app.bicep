@@ -33,6 +33,9 @@ param taskHubName string
 @description('Addresses and CIDR ranges that may open the page. Empty: it is reachable in the environment only.')
 param ipAllowlist string[]
 
+@description('Name of the file share in the environment, mounted at /app/output; empty: none.')
+param storageName string
+
 @description('Name of the Application Insights component; empty: none.')
 param applicationInsightsName string
 
@@ -104,8 +107,20 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             cpu: json('0.25')
             memory: '0.5Gi'
           }
+          volumeMounts: empty(storageName) ? [] : [{ volumeName: 'output', mountPath: '/app/output' }]
         }
       ]
+      volumes: empty(storageName)
+        ? []
+        : [
+            {
+              name: 'output'
+              storageType: 'AzureFile'
+              storageName: storageName
+              // The image's user; and locks stay in the container, because SQLite's do not work over SMB.
+              mountOptions: 'uid=10001,gid=10001,dir_mode=0770,file_mode=0660,nobrl'
+            }
+          ]
       scale: {
         minReplicas: 0
         maxReplicas: 2

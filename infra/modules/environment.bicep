@@ -43,3 +43,6 @@ resource containerEnvironment 'Microsoft.App/managedEnvironments@2025-01-01' = {
 
 @description('Resource id of the environment.')
 output id string = containerEnvironment.id
+
+@description('Name of the environment.')
+output name string = containerEnvironment.name

@@ -53,6 +53,9 @@ param cpu string
 @description('Memory of a replica, twice the cores in Gi.')
 param memory string
 
+@description('Name of the file share in the environment, mounted at /app/output; empty: none.')
+param storageName string
+
 @description('Name of the Application Insights component; empty: none.')
 param applicationInsightsName string
 
@@ -114,6 +117,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             cpu: json(cpu)
             memory: memory
           }
+          volumeMounts: empty(storageName) ? [] : [{ volumeName: 'output', mountPath: '/app/output' }]
           probes: isPlaceholder
             ? []
             : [
@@ -133,6 +137,17 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
               ]
         }
       ]
+      volumes: empty(storageName)
+        ? []
+        : [
+            {
+              name: 'output'
+              storageType: 'AzureFile'
+              storageName: storageName
+              // The image's user; and locks stay in the container, because SQLite's do not work over SMB.
+              mountOptions: 'uid=10001,gid=10001,dir_mode=0770,file_mode=0660,nobrl'
+            }
+          ]
       scale: {
         minReplicas: minReplicas
         maxReplicas: maxReplicas

@@ -136,6 +136,7 @@ FAULTS = [
     ),
     Fault("module-params", MAIN, "exists: workerExists", "exists: 'false'", "exists is a bool, not a string"),
     Fault("module-outputs", MAIN, "scheduler.outputs.endpoint", "scheduler.outputs.url", "no output url"),
+    Fault("module-outputs", MAIN, "scheduler.outputs.id", "scheduler.output.id", "and no output"),
     Fault("module-outputs", MAIN, "clientApp!.outputs.url", "clientApp!.outputs.fqdn", "no output fqdn"),
     Fault(
         "secret-output",

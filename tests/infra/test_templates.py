@@ -268,6 +268,41 @@ def test_scale_rules_name_the_kinds_of_work_that_a_sample_has(sample: Path) -> N
     assert needs(sample.name)["workItemTypes"] == kinds
 
 
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_that_hands_files_on_gets_a_share(sample: Path) -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in sample.glob("*.py") if "test" not in path.name
+    )
+
+    assert needs(sample.name)["sharedFiles"] == ('/ "output"' in code)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_with_a_database_file_has_one_worker_at_most(sample: Path) -> None:
+    """Locks of SQLite do not reach from one container to another."""
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in sample.glob("*.py") if "test" not in path.name
+    )
+
+    assert needs(sample.name)["maxReplicas"] == 1 or "sqlite3" not in code
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_whose_client_serves_its_worker_stays_at_home(sample: Path) -> None:
+    """A worker in Azure does not reach an HTTP service that client.py opens on its own machine."""
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in sample.glob("*.py") if "test" not in path.name
+    )
+
+    assert (sample.name in CATALOGUE["atHome"]) == ("HTTPServer" in code)
+
+
+def test_the_share_is_mounted_for_the_images_user_where_the_samples_write() -> None:
+    for name in ("worker-app.bicep", "client-app.bicep", "client-job.bicep"):
+        assert "mountPath: '/app/output'" in source(name)
+        assert "uid=10001,gid=10001" in source(name)
+
+
 def test_rows_say_nothing_that_the_templates_do_not_read() -> None:
     read = set(re.findall(r"\bneeds\.(\w+)", source("main.bicep")))
 
