@@ -181,6 +181,21 @@ def test_every_service_of_azd_has_its_tag(service: str) -> None:
     assert f"'azd-service-name': '{service}'" in source("main.bicep")
 
 
+def test_azd_reads_apps_in_the_version_that_they_are_written_in() -> None:
+    """It reads an app, sets the image and writes it back: what its version does not know would be lost."""
+    for service, name in [
+        ("worker", "worker-app.bicep"),
+        ("client", "client-app.bicep"),
+        ("client", "client-job.bicep"),
+    ]:
+        (version,) = {
+            each.subject.partition("@")[2]
+            for each in TEMPLATES[name].declared("resource").values()
+            if each.subject.startswith("Microsoft.App/")
+        }
+        assert AZD["services"][service]["apiVersion"] == version
+
+
 def test_no_template_is_named_like_a_service() -> None:
     """azd would take infra/worker.bicep for the way to deploy the worker's revisions."""
     assert not [name for name in AZD["services"] if (INFRA / f"{name}.bicep").exists()]
