@@ -121,7 +121,7 @@ def _check_module(module: Module, roles: Roles, result: Result) -> None:
         ignores = {}
     roots = roles.orchestrators(module)
     result.orchestrators += len(roots)
-    changing = changing_names(module)
+    changing = changing_names(module) if roots else set()
     # All roots first: what is inspected for itself is nobody's helper.
     waiting: list[tuple[Function, str, str | None]] = [(root, root.name, None) for root in roots]
     waiting = [item for item in waiting if not _is_inside(module, item[0], set(roots))]
