@@ -26,5 +26,9 @@ SHOWINGS: dict[str, Showing] = {
     "eternal_orchestrations": Showing(("--interval", "2")),
     "async_http_api": Showing(demo=True),
     "human_interaction": Showing(demo=True),
+    "monitoring": Showing(("--rows", "55", "--first-wait", "0.5")),
     "sub_orchestrations": Showing(demo=True),
+    "versioning": Showing(
+        workers={"worker-1.0": ("--version", "1.0"), "worker-2.0": ("--version", "2.0")},
+    ),
 }
