@@ -17,7 +17,7 @@ _READ_KINDS = ("param", "var", "resource", "module", "type", "func")
 
 def undefined_name(template: Template) -> Iterator[Finding]:
     """A name is used that the template does not declare."""
-    known = set(template.declared(*_READ_KINDS))
+    known = set(template.declared(*_READ_KINDS)) | _imported(template)
     for declaration in template.declarations:
         for node in references(declaration):
             if text(node) not in known:
@@ -126,7 +126,8 @@ def layout(template: Template) -> Iterator[Finding]:
             if not child.is_named or child.type == "comment":
                 before = None
                 continue
-            if before is not None and before.end_point[0] == child.start_point[0]:
+            # Side by side without a space is `list[0]`, which the grammar takes for two elements.
+            if before is not None and before.end_point < child.start_point < (before.end_point[0] + 1, 0):
                 yield at(template.path, child, "layout", "a line break or a comma is missing before this")
             before = child
 
@@ -176,6 +177,11 @@ def _free(node: Node, bound: frozenset[str]) -> Iterator[Node]:
         bound, children = bound | _bound_by(variables), rest
     for child in children:
         yield from _free(child, bound)
+
+
+def _imported(template: Template) -> set[str]:
+    imports = [node for node in template.root.named_children if node.type.startswith("import")]
+    return {text(each) for node in imports for each in walk(node) if each.type == "identifier"}
 
 
 def _bound_by(node: Node) -> frozenset[str]:

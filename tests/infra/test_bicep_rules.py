@@ -272,6 +272,75 @@ def test_a_fault_put_into_our_templates_is_found(fault: Fault, tmp_path: Path) -
     ]
 
 
+VALID = """
+import { names } from 'shared.bicep'
+
+type Size = 'small' | 'large'
+
+func shout(text string) string => toUpper(text)
+
+@description('Region.')
+param location string = resourceGroup().location
+
+@description('How large.')
+param size Size = 'small'
+
+@description('Maybe.')
+param extra object?
+
+@secure()
+@description('Never shown.')
+param password string = newGuid()
+
+var texts = [for (name, i) in ['a', 'b']: '${shout(name)}-${i}-${size}']
+var long = filter(texts, text => length(text) > 1)
+var pairs = toObject(map(long, (text, i) => { key: text, value: i }), pair => pair.key, pair => pair.value)
+var manifest = '''
+No ${interpolation} here, 'quotes' are fine.
+'''
+
+resource log 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = {
+  name: az.subscription().displayName
+}
+
+resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = [
+  for (name, i) in texts: if (i > 0) {
+    name: name
+    location: location
+    tags: { manifest: manifest, password: password, more: extra.?more ?? '' }
+  }
+]
+
+resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
+  name: names.network
+  location: location
+  properties: {
+    addressSpace: { addressPrefixes: ['10.0.0.0/16'] }
+  }
+
+  resource endpoint 'Microsoft.Network/privateEndpoints@2024-07-01' = {
+    name: 'inner'
+    location: location
+    dependsOn: [identities[0]]
+  }
+}
+
+@description('Two of them.')
+output summary array = [
+  log.properties.customerId // a comment
+  pairs
+  sys.concat(['x'], texts)
+]
+"""
+
+
+def test_what_is_valid_is_left_alone(tmp_path: Path) -> None:
+    """Parts of the language that our own templates do not use."""
+    (tmp_path / "main.bicep").write_text(VALID, encoding="utf-8")
+
+    assert [str(finding) for finding in check_folder(tmp_path)] == []
+
+
 def test_every_rule_has_a_fault_that_it_finds() -> None:
     assert {fault.rule for fault in FAULTS} == set(RULES)
 
