@@ -289,7 +289,7 @@ def test_a_sample_that_hands_files_on_gets_a_share(sample: Path) -> None:
         path.read_text(encoding="utf-8") for path in sample.glob("*.py") if "test" not in path.name
     )
 
-    assert needs(sample.name)["sharedFiles"] == ('/ "output"' in code)
+    assert needs(sample.name)["sharedFiles"] or '/ "output"' not in code
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
