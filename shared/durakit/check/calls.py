@@ -59,7 +59,7 @@ _PREFIXES = {
     "process": "subprocess. os.spawn os.exec os.posix_spawn pty.",
     "environment": "platform.",
     "print": "rich.print click.echo click.secho",
-    "logging": "structlog.get_logger(). loguru.logger.",
+    "logging": "structlog.get_logger().",
 }
 #: Raising, comparing or annotating with these is fine everywhere.
 _HARMLESS = _words(
@@ -74,8 +74,9 @@ _HARMLESS = _words(
 )
 #: These read the clock only when they are given no time.
 _CLOCK_WITHOUT_ARGUMENTS = {"time.gmtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
-#: Methods of a logger that write; of a logger made with `logging.getLogger`.
 _LOGGER = "logging.getLogger()."
+_LOGGER_NAMES = frozenset({"logger", "_logger", "log", "_log", "LOGGER", "LOG"})
+"""What loggers are called; so one imported from another module is known as well."""
 _LOGGER_METHODS = _words("debug info warning warn error critical exception log")
 #: Methods of a path that touch the file system.
 _PATH_METHODS = _words(
@@ -104,8 +105,9 @@ def rule_of_call(name: str, arguments: int) -> str | None:
         return None
     if name in _CLOCK_WITHOUT_ARGUMENTS:
         return "clock" if arguments <= _CLOCK_WITHOUT_ARGUMENTS[name] else None
-    if name.startswith(_LOGGER):
-        return "logging" if name.removeprefix(_LOGGER) in _LOGGER_METHODS else None
+    owner, _, method = name.rpartition(".")
+    if method in _LOGGER_METHODS and (f"{owner}." == _LOGGER or owner.rpartition(".")[2] in _LOGGER_NAMES):
+        return "logging"
     if name.startswith(f"{PATH_INSTANCE}."):
         return "file" if name.removeprefix(f"{PATH_INSTANCE}.") in _PATH_METHODS else None
     if name in _RULE_OF:

@@ -144,7 +144,10 @@ class Inspector(ast.NodeVisitor):
         if not isinstance(node.ctx, ast.Load):
             return
         meant = self._scope.resolve(node)
-        if isinstance(meant, str) and rule_of_read(meant) is not None:
+        if isinstance(meant, (ast.FunctionDef, ast.AsyncFunctionDef)) and self._roles.of(meant) is None:
+            # Handed to somebody who calls it: a callback, a key of a sort, a retry handler.
+            self.called.append(meant)
+        elif isinstance(meant, str) and rule_of_read(meant) is not None:
             self._report(node, "environment", node.id)
         elif (
             node.id in self._changing
@@ -187,6 +190,13 @@ class Inspector(ast.NodeVisitor):
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Call) and self._makes_task(node.value):
             self._report(node, "unawaited-task", f"{ast.unparse(node.value.func)}()")
+        self.generic_visit(node)
+
+    def visit_Return(self, node: ast.Return) -> None:
+        """A coroutine that returns a task gives it to nobody who could await it."""
+        is_async = isinstance(self._scope.node, ast.AsyncFunctionDef)
+        if is_async and isinstance(node.value, ast.Call) and self._makes_task(node.value):
+            self._report(node.value, "unawaited-task", f"{ast.unparse(node.value.func)}()")
         self.generic_visit(node)
 
     def visit_Await(self, node: ast.Await) -> None:

@@ -58,6 +58,9 @@ class Roles:
         if isinstance(named, ast.Starred):
             self._note(module, scope, named.value, role)
             return
+        if isinstance(named, ast.Call) and scope.resolve(named.func) == "functools.partial" and named.args:
+            self._note(module, scope, named.args[0], role)
+            return
         for home, found in self._meant(module, scope, named):
             if isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 self._roles.setdefault(found, role)

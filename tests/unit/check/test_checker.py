@@ -24,6 +24,7 @@ from .checking import check_source, orchestrator, rules
         "def flow(c, x):\n    print(1)\nFLOWS = [flow]\nrun_worker(orchestrators=FLOWS)\n",
         "def flow(c, x):\n    print(1)\nFLOWS = [flow]\nrun_worker(orchestrators=[*FLOWS])\n",
         "def flow(c, x):\n    print(1)\nworker.add_orchestrator(flow)\n",
+        "from functools import partial\ndef flow(y, c):\n    print(1)\nw.add_orchestrator(partial(flow, 1))\n",
         "def flow(c, x):\n    print(1)\ndef main(client):\n    client.schedule_new_orchestration(flow)\n",
     ],
 )
@@ -116,6 +117,34 @@ def test_helpers_are_followed_and_named(tmp_path: Path) -> None:
         (19, "flow", None),
         (26, "run", "stamp"),
     ]
+
+
+def test_functions_that_are_handed_on_are_followed_but_not_activities(tmp_path: Path) -> None:
+    result = check_source(
+        tmp_path,
+        """
+        def key(item):
+            return open(item)
+        def work(item):
+            return open(item)
+        async def flow(ctx: OrchestrationContext, given):
+            await ctx.call_activity(work, input=given)
+            return sorted(given, key=key)
+        """,
+    )
+
+    assert [(found.line, found.helper) for found in result.findings] == [(3, "key")]
+
+
+def test_a_helper_may_return_a_task_for_its_caller_to_await(tmp_path: Path) -> None:
+    source = """
+    def priced(ctx: OrchestrationContext, item):
+        return ctx.call_activity("price", input=item)
+    async def flow(ctx: OrchestrationContext, given):
+        return await priced(ctx, given)
+    """
+
+    assert rules(check_source(tmp_path, source)) == []
 
 
 def test_a_finding_says_where_what_and_what_instead(tmp_path: Path) -> None:
