@@ -15,7 +15,7 @@ from pathlib import Path
 COMPILER = "grpcio-tools==1.74.0"  # makes code for protobuf >= 6.31.1
 
 ROOT = Path(__file__).resolve().parent.parent
-PROTO = "durakit/wire/messages/orchestration.proto"
+PROTOS = ("durakit/wire/messages/orchestration.proto", "durakit/wire/messages/link.proto")
 
 
 def compiler_python() -> Path:
@@ -38,11 +38,11 @@ def main() -> None:
             f"-I{source}",
             f"--python_out={source}",
             f"--pyi_out={source}",
-            PROTO,
+            *PROTOS,
         ],
         check=True,
     )
-    print(f"Generated from {PROTO} with {COMPILER}.")
+    print(f"Generated from {' and '.join(PROTOS)} with {COMPILER}.")
 
 
 if __name__ == "__main__":

@@ -13,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from durakit.scheduler import eager
 from durakit.scheduler.agenda import Agenda
 from durakit.scheduler.deliveries import Deliveries, TaskDelivery, TurnDelivery
 from durakit.scheduler.histories import HistoryCache
 from durakit.scheduler.machine import arrivals, ending, rewind, starting, turns
-from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Status
+from durakit.scheduler.machine.instance import Arrival, Instance, OpenTask, OpenTimer, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
 from durakit.scheduler.reasons import nobody_offers
-from durakit.scheduler.refusal import invalid, stale
+from durakit.scheduler.refusal import Refusal, invalid, not_now, stale
 from durakit.scheduler.streams import Key, Offer, WorkerStream
 from durakit.scheduler.work_items import turn_item
 from durakit.wire import framing
+from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
 logger = logging.getLogger(__name__)
@@ -263,6 +265,56 @@ class TaskHub:
             if not instance.is_terminal:
                 self._histories.used(instance)
         self._touched(self)
+
+    def complete_eager_turn(self, stream: WorkerStream, eager_turn: link.EagerTurn, now: int) -> None:
+        """Record results, and apply the turn that a worker computed from them ahead of being asked.
+
+        Raises:
+            Refusal: FAILED_PRECONDITION when it is not the instance's next turn; the results count all the
+                same, and the turn will be asked for.
+        """
+        results = [self._arrival_of(result, now) for result in eager_turn.results]
+        instance = self.machine.find(eager_turn.instance_id)
+        self._touched(self)
+        if instance is None:
+            raise not_now("There is no such instance any more.")
+        claim = eager.claim_of(eager_turn)
+        why_not = eager.objection(instance, claim, results, now)
+        if why_not is None and not all(result in instance.inbox for result in results):
+            why_not = "it was computed from results of another instance"
+        if why_not is None and instance.session is not stream:
+            why_not = "the execution is kept by another worker, or by none"
+        in_flight = self._deliveries.turn_of(instance.id) if instance.turn is not None else None
+        if why_not is not None:
+            # The worker may have dropped an item that its execution had passed; it is asked anew.
+            if in_flight is not None and in_flight.stream is stream:
+                self._give_back_turn(in_flight)
+            elif instance.session is stream:
+                instance.session = None
+            raise not_now(f"The eager turn does not count: {why_not}.")
+        if in_flight is not None:
+            # It asked for the turn that is answered here; what it took from the inbox is there still.
+            self._deliveries.close(in_flight)
+        instance.turn = turn = eager.turn_for(instance, claim, [found for found in results if found])
+        eager_turn.response.ClearField("numEventsProcessed")
+        turns.complete(self.machine, turn, eager_turn.response, now)
+        instance.offers = 0
+        stream.seen_ns = now
+        if not instance.is_terminal:
+            self._histories.used(instance)
+
+    def _arrival_of(self, result: pb.ActivityResponse, now: int) -> Arrival | None:
+        """Record a result and return the event it became; None when it does not count."""
+        delivery = self._deliveries.task(result.completionToken)
+        if delivery is None:
+            return None
+        inbox = delivery.task.instance.inbox
+        before = len(inbox)
+        try:
+            self.complete_task(result, now)
+        except Refusal:
+            return None
+        return inbox[-1] if len(inbox) > before else None
 
     def complete_task(self, response: pb.ActivityResponse, now: int) -> None:
         """Record the result of an activity. For an instance that has ended it is dropped; so is a late one

@@ -134,7 +134,7 @@ class SchedulerServer:
             self._engine.hub(name)
         self._service = Service(self._engine, self._commits, options.token)
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((self._service.handlers(),))
+        self._server.add_generic_rpc_handlers(self._service.handlers())
         host = f"[{options.host}]" if ":" in options.host else options.host
         try:
             self.grpc_port = self._server.add_insecure_port(f"{host}:{options.grpc_port}")

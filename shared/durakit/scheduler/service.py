@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -17,6 +18,7 @@ import grpc.aio
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
+from durakit.scheduler import link
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
@@ -27,6 +29,7 @@ from durakit.scheduler.states import response_for
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
 from durakit.wire import framing
+from durakit.wire.messages import link_pb2 as link_messages
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.methods import METHODS, SERVICE, Method
 
@@ -52,6 +55,7 @@ class Service:
         self._commits = commits
         self._token = token
         self._streams: dict[WorkerStream, TaskHub] = {}
+        self._links: set[link.Link] = set()
         self._stopping = False
         self._woken = False
         self._requests = Requests(engine)
@@ -63,10 +67,15 @@ class Service:
             "StreamInstanceHistory": self._stream_history,
         }
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Return all methods as one handler for a gRPC server."""
-        return grpc.method_handlers_generic_handler(
-            SERVICE, {method.name: self._handler(method) for method in METHODS}
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        """Return what a gRPC server needs for all methods, and for links."""
+        methods = {method.name: self._handler(method) for method in METHODS}
+        opening = grpc.stream_stream_rpc_method_handler(
+            self._guarded(self._open_link), link_messages.Up.FromString, link_messages.Down.SerializeToString
+        )
+        return (
+            grpc.method_handlers_generic_handler(SERVICE, methods),
+            grpc.method_handlers_generic_handler(link.SERVICE, {"Open": opening}),
         )
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
@@ -207,13 +216,7 @@ class Service:
             raise StreamEnded
         metadata = context.invocation_metadata()
         hub = self._hub(metadata)
-        offer = Offer(
-            worker=_value(metadata, "workerid") or context.peer(),
-            sdk=_value(metadata, "x-user-agent"),
-            sessions=_count(_value(metadata, _SESSIONS_KEY)),
-            request=request,
-            opened_ns=self._engine.now(),
-        )
+        offer = self._offer(context, request, _count(_value(metadata, _SESSIONS_KEY)))
         ready = asyncio.Event()
 
         def wake() -> None:
@@ -237,16 +240,42 @@ class Service:
             del self._streams[stream]
             hub.close_stream(stream, self._engine.now())
 
+    def _offer(self, context: Context, request: pb.GetWorkItemsRequest, sessions: int) -> Offer:
+        metadata = context.invocation_metadata()
+        return Offer(
+            worker=_value(metadata, "workerid") or context.peer(),
+            sdk=_value(metadata, "x-user-agent"),
+            sessions=sessions,
+            request=request,
+            opened_ns=self._engine.now(),
+        )
+
+    async def _open_link(self, ups: AsyncIterator[link_messages.Up], context: Context) -> None:
+        if self._stopping:
+            raise StreamEnded
+        hub = self._hub(context.invocation_metadata())
+        opened = link.Link(self._engine, self._commits, self._requests, hub, partial(self._offer, context))
+        await context.send_initial_metadata(())
+        self._links.add(opened)
+        try:
+            await opened.serve(ups, context.write)
+        finally:
+            self._links.discard(opened)
+
     def ping(self) -> None:
         """Show every worker that its stream is alive (semantics.md 2.3)."""
         for stream in self._streams:
             stream.send(framing.HEALTH_PING)
+        for opened in self._links:
+            opened.ping()
 
     def stop(self) -> None:
         """Accept no more streams, end those that are open and all waiting; the callers will come again."""
         self._stopping = True
         for stream in self._streams:
             stream.end()
+        for opened in list(self._links):
+            opened.end()
         for hub in self._engine.hubs():
             hub.end_waiting(StreamEnded())
 
