@@ -24,7 +24,7 @@ from .checking import check_source, orchestrator, rules
         "def flow(c, x):\n    print(1)\nFLOWS = [flow]\nrun_worker(orchestrators=FLOWS)\n",
         "def flow(c, x):\n    print(1)\nFLOWS = [flow]\nrun_worker(orchestrators=[*FLOWS])\n",
         "def flow(c, x):\n    print(1)\nworker.add_orchestrator(flow)\n",
-        "from functools import partial\ndef flow(y, c):\n    print(1)\nw.add_orchestrator(partial(flow, 1))\n",
+        "import functools\ndef f(y, c):\n    print(1)\nw.add_orchestrator(functools.partial(f, 1))\n",
         "def flow(c, x):\n    print(1)\ndef main(client):\n    client.schedule_new_orchestration(flow)\n",
     ],
 )
