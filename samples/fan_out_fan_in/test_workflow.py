@@ -12,7 +12,7 @@ import pytest
 from durakit.client import OrchestrationState, OrchestrationStatus
 from durakit.history import TaskCompletedEvent, TaskFailedEvent, TaskScheduledEvent
 from durakit.task import ActivityContext
-from durakit.testing import InProcessTaskHub
+from durakit.testing import InProcessTaskHub, every_crash
 
 from demo_folder import make_demo_folder
 from workflow import (
@@ -38,18 +38,14 @@ class WordCount:
         self, folder: Path, count: Callable[..., FileCount] = wordcount_count_file, sessions: int = 100
     ) -> None:
         self.folder = folder
-        self.hub = InProcessTaskHub(sessions=sessions)
-        self.hub.add_orchestrator(wordcount_folder)
-        for activity in ACTIVITIES:
-            name = activity.__name__
-            self.hub.add_activity(count if activity is wordcount_count_file else activity, name)
+        self.hub = InProcessTaskHub(
+            orchestrators=[wordcount_folder], activities=ACTIVITIES, sessions=sessions
+        )
+        self.hub.replace_activity(wordcount_count_file, count)
 
     def run(self, parallel: int = 32) -> OrchestrationState:
         request = CountRequest(str(self.folder), str(self.folder.parent / "output"), parallel)
-        instance_id = self.hub.client.schedule_new_orchestration(wordcount_folder, input=request)
-        state = self.hub.client.wait_for_orchestration_completion(instance_id)
-        assert state is not None
-        return state
+        return self.hub.run(wordcount_folder, input=request)
 
     def result(self, parallel: int = 32) -> FolderCount:
         result = self.run(parallel).get_output(FolderCount)
@@ -186,6 +182,23 @@ def test_without_files_the_run_fails_with_the_reason(tmp_path: Path, path: str, 
     assert state.runtime_status is OrchestrationStatus.FAILED
     assert state.failure_details is not None
     assert state.failure_details.message == f"{tmp_path / path} {problem}"
+
+
+def test_nobody_waits_for_no_files_at_a_time(folder: Path) -> None:
+    failure = WordCount(folder).run(parallel=0).failure_details
+
+    assert failure is not None
+    assert failure.message == "0 files at a time can never be all; ask for 1 or more"
+
+
+def test_wherever_a_worker_crashes_the_report_is_the_same(folder: Path) -> None:
+    for crash in every_crash(orchestrators=[wordcount_folder], activities=ACTIVITIES):
+        output = folder.parent / f"{crash.number}-{crash.moment}"
+        with crash as hub:
+            state = hub.run(wordcount_folder, input=CountRequest(str(folder), str(output), parallel=2))
+            result = state.get_output(FolderCount)
+            assert result is not None
+            assert (result.counted, result.failed, result.words, len(rows(result))) == (2, 1, 5, 4)
 
 
 def test_a_listing_that_is_made_again_disturbs_nobody_who_works_with_the_first(folder: Path) -> None:

@@ -129,6 +129,8 @@ async def wordcount_folder(ctx: OrchestrationContext, request: CountRequest) -> 
     """Count all files. Some that cannot be counted do not fail the run; a missing folder does."""
     run_folder = Path(request.output, "word-count-" + re.sub(r"[^\w.-]", "_", ctx.instance_id))
     log = ctx.create_replay_safe_logger(logger)
+    if request.parallel < 1:
+        raise WordCountError(f"{request.parallel} files at a time can never be all; ask for 1 or more")
     try:
         listing = await ctx.call_activity(
             wordcount_list_files, input=ListFiles(request.folder, str(run_folder))

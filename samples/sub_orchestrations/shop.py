@@ -36,6 +36,9 @@ class Refused(Exception):
 class Shop:
     """One shop; its file is made by `open_new`."""
 
+    synchronous = "full"
+    """Whether SQLite waits for the disk at each commit; tests, which fear no power cut, say `off`."""
+
     def __init__(self, path: str) -> None:
         self._path = path
 
@@ -126,6 +129,7 @@ class Shop:
         """One transaction, which nobody sees half of; others wait for it."""
         books = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         try:
+            books.execute(f"pragma synchronous = {self.synchronous}")
             books.execute("begin immediate")
             try:
                 yield books

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from durakit.client import OrchestrationStatus
 from durakit.task import ActivityContext
-from durakit.testing import InProcessTaskHub
+from durakit.testing import InProcessTaskHub, every_crash
 
 from orders import Item, Order, OrdersError, parse_orders
 from shop import Refused, Shop
@@ -31,6 +31,7 @@ from workflow import (
 )
 
 GOOD = Order("1", "Ada", "ada@example.org", "DE", "card-big", [Item("MUG-1", 2)])
+ORCHESTRATORS: list[Callable[..., Any]] = [fulfil_orders, fulfil_order]
 NO_CHANCE = Chance()
 STEPS = ["inventory", "payment", "shipping", "notification"]
 BAD = {
@@ -52,31 +53,36 @@ class Orders:
 
     def __init__(self, folder: Path, sessions: int = 100, **stand_ins: Callable[..., Any]) -> None:
         self._folder = folder
-        self.hub = InProcessTaskHub(sessions=sessions)
-        self.hub.add_orchestrator(fulfil_orders)
-        self.hub.add_orchestrator(fulfil_order)
-        for activity in ACTIVITIES:
-            self.hub.add_activity(stand_ins.get(activity.__name__, activity), activity.__name__)
+        self.hub = InProcessTaskHub(orchestrators=ORCHESTRATORS, activities=ACTIVITIES, sessions=sessions)
+        for name, stand_in in stand_ins.items():
+            self.hub.replace_activity(name, stand_in)
 
     def fulfil(self, *orders: Order, chance: Chance = NO_CHANCE) -> BatchResult:
         """Run a batch, by default the sample's, and return its result."""
         batch = Batch(str(self._folder), list(orders) or None, chance)
-        instance_id = self.hub.client.schedule_new_orchestration(fulfil_orders, input=batch)
-        state = self.hub.client.wait_for_orchestration_completion(instance_id)
-        assert state is not None
+        state = self.hub.run(fulfil_orders, input=batch)
         state.raise_if_failed()
         result = state.get_output(BatchResult)
         assert result is not None
         return result
 
     def books(self, query: str) -> list[tuple[Any, ...]]:
-        """What the shop of the only batch has on record."""
-        (path,) = self._folder.glob("shop-*.db")
-        books = sqlite3.connect(path)
-        try:
-            return books.execute(query).fetchall()
-        finally:
-            books.close()
+        return books_in(self._folder, query)
+
+
+def books_in(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """What the shop of the only batch in the folder has on record."""
+    (path,) = folder.glob("shop-*.db")
+    books = sqlite3.connect(path)
+    try:
+        return books.execute(query).fetchall()
+    finally:
+        books.close()
+
+
+@pytest.fixture(autouse=True)
+def _fear_no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shop, "synchronous", "off")
 
 
 @pytest.fixture
@@ -201,13 +207,24 @@ def test_orders_that_cannot_be_read_fail_the_batch_with_the_reason(tmp_path: Pat
         raise OrdersError("there are two orders 1001")
 
     orders = Orders(tmp_path, fulfil_get_orders=get_orders)
-    instance_id = orders.hub.client.schedule_new_orchestration(fulfil_orders, input=Batch(str(tmp_path)))
-    state = orders.hub.client.wait_for_orchestration_completion(instance_id)
+    state = orders.hub.run(fulfil_orders, input=Batch(str(tmp_path)))
 
-    assert state is not None
     assert state.runtime_status is OrchestrationStatus.FAILED
     assert state.failure_details is not None
     assert state.failure_details.message == "there are two orders 1001"
+
+
+@pytest.mark.parametrize(
+    "order", [GOOD, BAD["payment"], BAD["shipping"]], ids=["good", "payment", "shipping"]
+)
+def test_wherever_a_worker_crashes_the_books_balance(tmp_path: Path, order: Order) -> None:
+    for crash in every_crash(orchestrators=ORCHESTRATORS, activities=ACTIVITIES):
+        folder = tmp_path / f"{crash.number}-{crash.moment}"
+        with crash as hub:
+            hub.run(fulfil_orders, input=Batch(str(folder), [order])).raise_if_failed()
+            expected = [("1",)] if order is GOOD else []
+            for table in ("reservations", "charges", "parcels", "mails"):
+                assert books_in(folder, f"select order_id from {table}") == expected
 
 
 def test_the_shop_does_once_what_it_is_told_twice(tmp_path: Path) -> None:

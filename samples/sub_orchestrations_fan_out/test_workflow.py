@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 from durakit.client import OrchestrationState
 from durakit.task import ActivityContext, OrchestrationContext
-from durakit.testing import InProcessTaskHub
+from durakit.testing import InProcessTaskHub, every_crash
 
 from orders import simulated_orders
 from workflow import (
+    ACTIVITIES,
     Batch,
     Order,
     OrderToInvoice,
@@ -50,10 +52,7 @@ class Processing:
 
     def run(self, orders: list[Order], batch_size: int = 10) -> OrchestrationState:
         run = Run(orders, batch_size, self._output)
-        instance_id = self.hub.client.schedule_new_orchestration(main_orchestration, input=run)
-        state = self.hub.client.wait_for_orchestration_completion(instance_id)
-        assert state is not None
-        return state
+        return self.hub.run(main_orchestration, input=run)
 
     def result(self, orders: list[Order], batch_size: int = 10) -> RunSummary:
         result = self.run(orders, batch_size).get_output(RunSummary)
@@ -167,6 +166,17 @@ def test_all_batches_are_under_way_before_the_first_is_done(tmp_path: Path) -> N
     processing.hub.run_until_idle()
 
     assert events == ["1 begins", "2 begins", "3 begins"]
+
+
+def test_wherever_a_worker_crashes_every_order_counts_once(tmp_path: Path) -> None:
+    levels = [main_orchestration, process_order_batch]
+    for crash in every_crash(orchestrators=levels, activities=ACTIVITIES):
+        with crash as hub:
+            run = Run([TEA, replace(TEA, id=2, country="XX"), replace(TEA, id=3)], 2, str(tmp_path))
+            result = hub.run(main_orchestration, input=run).get_output(RunSummary)
+            assert result is not None
+            problem = Problem(2, "no rate of tax is known for country XX")
+            assert result.orders == Summary(2, Decimal("99.96"), [problem])
 
 
 def test_the_custom_status_counts_batches_and_orders(tmp_path: Path) -> None:
