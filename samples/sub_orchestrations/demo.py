@@ -20,8 +20,8 @@ def main() -> None:
     try:
         visit(options.url.rstrip("/"), {"chance": options.chance, "seed": options.seed})
     except HTTPError as error:
-        sys.exit(f"demo.py: {error.code} {json.load(error)['error']}")
-    except (URLError, ValueError) as error:
+        sys.exit(f"demo.py: {options.url} answers {error.code}: {told_in(error)}")
+    except (URLError, ValueError, LookupError) as error:
         sys.exit(
             f"demo.py: {options.url} does not answer ({getattr(error, 'reason', error)}); start client.py"
         )
@@ -42,6 +42,14 @@ def visit(url: str, wish: dict[str, float]) -> None:
     for outcome in failed:
         print(f"order {outcome['order']} failed at {outcome['failed_step']}: {outcome['reason']}")
     print(f"{len(completed)} orders completed, {len(failed)} failed")
+
+
+def told_in(error: HTTPError) -> str:
+    """Return what the server says about an error; one that is not ours may say nothing."""
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, LookupError, TypeError):
+        return error.reason
 
 
 def ask(method: str, url: str, body: object = None) -> dict[str, Any]:

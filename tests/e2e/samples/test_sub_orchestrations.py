@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -138,15 +136,12 @@ def test_bad_input_on_the_command_line_is_refused_in_one_sentence(
     assert "Traceback" not in "\n".join(lines)
 
 
-def test_the_visitor_says_when_there_is_no_server(tmp_path: Path) -> None:
+def test_the_visitor_says_when_there_is_no_server_or_no_scheduler_behind_it(tmp_path: Path) -> None:
     with Stage("sub_orchestrations", tmp_path) as stage:
-        done = subprocess.run(
-            [sys.executable, "demo.py", "--url", "http://127.0.0.1:9"],
-            cwd=stage.sample,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        _, url = stage.server("--output", str(tmp_path), ENDPOINT="http://127.0.0.1:9")
+        nobody = stage.python("demo.py", "--url", "http://127.0.0.1:9").finish(1)
+        alone = stage.python("demo.py", "--url", url).finish(1)
 
-    assert done.returncode == 1
-    assert re.fullmatch(r"demo.py: http://127.0.0.1:9 does not answer \(.*\); start client.py\n", done.stderr)
+    assert re.fullmatch(r"demo.py: http://127.0.0.1:9 does not answer \(.*\); start client.py", nobody[-1])
+    assert alone[-1].startswith(f"demo.py: {url} answers 503: No scheduler answers at http://127.0.0.1:9")
+    assert (len(nobody), len(alone)) == (2, 2)
