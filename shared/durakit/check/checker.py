@@ -97,9 +97,7 @@ def check_files(files: Iterable[Path], orchestrators: Sequence[str] = ()) -> Res
             result.unreadable.append(parsed)
         else:
             modules.append(parsed)
-    roles = Roles(modules, orchestrators)
-    for module in modules:
-        _check_module(module, roles, result)
+    _Run(modules, Roles(modules, orchestrators), result).go()
     result.findings.sort()
     return result
 
@@ -114,46 +112,64 @@ def _parse(path: Path) -> Module | Unreadable:
         return Unreadable(path, 1, str(error))
 
 
-def _check_module(module: Module, roles: Roles, result: Result) -> None:
-    try:
-        ignores = ignores_of(module.source)
-    except (tokenize.TokenError, SyntaxError):  # ast was content, so this is a quirk without comments
-        ignores = {}
-    roots = roles.orchestrators(module)
-    result.orchestrators += len(roots)
-    changing = changing_names(module) if roots else set()
-    # All roots first: what is inspected for itself is nobody's helper.
-    waiting: list[tuple[Function, str, str | None]] = [(root, root.name, None) for root in roots]
-    waiting = [item for item in waiting if not _is_inside(module, item[0], set(roots))]
-    seen: set[Function] = set(roots)
-    found: set[Finding] = set()
-    while waiting:
-        function, orchestrator, helper = waiting.pop(0)
+class _Run:
+    """One check of all modules: from the orchestrators on to whatever they call in the checked files."""
 
-        def report(
-            node: ast.AST, rule: str, code: str, whose: str = orchestrator, helper: str | None = helper
-        ) -> None:
-            if not _is_ignored(node, rule, ignores):
-                found.add(_finding(module, node, rule, code, whose, helper))
+    def __init__(self, modules: list[Module], roles: Roles, result: Result) -> None:
+        self._modules = modules
+        self._roles = roles
+        self._result = result
+        self._ignores = {module: _ignores(module) for module in modules}
+        self._changing: dict[Module, set[str]] = {}
+        self._seen: set[Function] = set()
+        self._found: set[Finding] = set()
 
-        inspector = Inspector(module, roles, changing, function, report)
+    def go(self) -> None:
+        """Inspect everything and add to the result what was found."""
+        roots = [root for module in self._modules for root in self._roles.orchestrators(module)]
+        self._result.orchestrators = len(roots)
+        # All roots first: what is inspected for itself is nobody's helper.
+        self._seen.update(roots)
+        waiting: list[tuple[Function, str, str | None]] = [
+            (root, root.name, None) for root in roots if not self._is_inside_another(root)
+        ]
+        for function, orchestrator, helper in waiting:
+            for called in self._inspect(function, orchestrator, helper):
+                if called not in self._seen and not self._is_inside_another(called):
+                    self._seen.add(called)
+                    waiting.append((called, orchestrator, called.name))
+        self._result.findings += self._found
+        for module, ignores in self._ignores.items():
+            self._result.findings += _unknown_ignores(module, ignores)
+
+    def _inspect(self, function: Function, orchestrator: str, helper: str | None) -> list[Function]:
+        module = self._roles.home(function)
+        if module not in self._changing:
+            self._changing[module] = changing_names(module)
+
+        def report(node: ast.AST, rule: str, code: str) -> None:
+            if not _is_ignored(node, rule, self._ignores[module]):
+                self._found.add(_finding(module, node, rule, code, orchestrator, helper))
+
+        inspector = Inspector(module, self._roles, self._changing[module], function, report)
         inspector.run()
-        for called in inspector.called:
-            if called not in seen and not _is_inside(module, called, seen):
-                seen.add(called)
-                waiting.append((called, orchestrator, called.name))
-    result.findings += found
-    result.findings += _unknown_ignores(module, ignores)
+        return inspector.called
+
+    def _is_inside_another(self, function: Function) -> bool:
+        """Whether a function is nested in one that is inspected, and with it."""
+        scope = self._roles.home(function).scopes[function].parent
+        while scope is not None:
+            if scope.node in self._seen:
+                return True
+            scope = scope.parent
+        return False
 
 
-def _is_inside(module: Module, function: Function, others: set[Function]) -> bool:
-    """Whether a function is nested in one that is inspected, and with it."""
-    scope = module.scopes[function].parent
-    while scope is not None:
-        if scope.node in others:
-            return True
-        scope = scope.parent
-    return False
+def _ignores(module: Module) -> dict[int, Ignore]:
+    try:
+        return ignores_of(module.source)
+    except (tokenize.TokenError, SyntaxError):  # ast was content, so this is a quirk without comments
+        return {}
 
 
 def _finding(

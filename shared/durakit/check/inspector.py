@@ -38,7 +38,7 @@ class Inspector(ast.NodeVisitor):
     """Inspects one function with everything nested in it.
 
     Attributes:
-        called: functions of the same module that it calls; they run inside the orchestrator, too.
+        called: functions of the checked files that it calls; they run inside the orchestrator, too.
     """
 
     def __init__(
@@ -83,10 +83,16 @@ class Inspector(ast.NodeVisitor):
             self.visit(part)
         self._scope = outer
 
+    def _meant(self, node: ast.expr) -> str | Function | ast.ClassDef | None:
+        """What an expression stands for: a definition in the checked files, or a qualified name."""
+        meant = self._scope.resolve(node)
+        found = self._roles.definition(self._module, meant) if isinstance(meant, str) else None
+        return found or meant
+
     # --- calls
 
     def visit_Call(self, node: ast.Call) -> None:
-        meant = self._scope.resolve(node.func)
+        meant = self._meant(node.func)
         if isinstance(meant, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self._call_of(node, meant)
         elif isinstance(meant, ast.ClassDef):
@@ -143,7 +149,7 @@ class Inspector(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if not isinstance(node.ctx, ast.Load):
             return
-        meant = self._scope.resolve(node)
+        meant = self._meant(node)
         if isinstance(meant, (ast.FunctionDef, ast.AsyncFunctionDef)) and self._roles.of(meant) is None:
             # Handed to somebody who calls it: a callback, a key of a sort, a retry handler.
             self.called.append(meant)
@@ -216,7 +222,7 @@ class Inspector(ast.NodeVisitor):
         """Whether the call returns a task, or a helper that must be awaited to run at all."""
         if self._is_durable(node):
             return True
-        meant = self._scope.resolve(node.func)
+        meant = self._meant(node.func)
         if isinstance(meant, ast.FunctionDef):
             return any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in ast.walk(meant))
         return isinstance(meant, ast.AsyncFunctionDef) and self._roles.of(meant) != "activity"
@@ -225,12 +231,12 @@ class Inspector(ast.NodeVisitor):
         """Whether a method of the context, when_all or when_any is called."""
         if isinstance(node.func, ast.Attribute) and node.func.attr in TASK_METHODS:
             return True
-        meant = self._scope.resolve(node.func)
+        meant = self._meant(node.func)
         return isinstance(meant, str) and meant.rpartition(".")[2] in _COMBINATORS
 
     def _is_foreign(self, node: ast.Call) -> bool:
         """Whether this comes from another library. What has broken a rule already is not told twice."""
-        meant = self._scope.resolve(node.func)
+        meant = self._meant(node.func)
         if not isinstance(meant, str) or self._is_durable(node) or meant.startswith(_OURS):
             return False
         if rule_of_call(meant, len(node.args) + len(node.keywords)) is not None:

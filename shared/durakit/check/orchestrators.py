@@ -29,9 +29,14 @@ class Roles:
     def __init__(self, modules: Iterable[Module], names: Iterable[str] = ()) -> None:
         self._modules = list(modules)
         self._roles: dict[Function, str] = {}
+        self._homes: dict[Function, Module] = {}
+        self._by_last_part: dict[str, list[tuple[tuple[str, ...], Module]]] = {}
         wanted = set(names)
         for module in self._modules:
+            parts = _module_parts(module.path)
+            self._by_last_part.setdefault(parts[-1] if parts else "", []).append((parts, module))
             for function in module.functions():
+                self._homes[function] = module
                 role = _role_by_annotation(module, function)
                 if role is None and function.name in wanted:
                     role = "orchestrator"
@@ -45,6 +50,17 @@ class Roles:
     def of(self, function: Function) -> str | None:
         """Return the function's role."""
         return self._roles.get(function)
+
+    def home(self, function: Function) -> Module:
+        """Return the file that defines the function."""
+        return self._homes[function]
+
+    def definition(self, module: Module, qualified: str) -> Function | ast.ClassDef | None:
+        """Return the function or class that `module` has imported under that name from a checked file."""
+        dotted, _, name = qualified.rpartition(".")
+        home = self._file(module.path, dotted) if dotted else None
+        binding = home.scope.names.get(name) if home is not None else None
+        return binding.function if binding is not None and binding.times == 1 else None
 
     def orchestrators(self, module: Module) -> list[Function]:
         """Return the orchestrators of a file, and their helpers that say in their signature that they are."""
@@ -87,7 +103,8 @@ class Roles:
         parts = tuple(part for part in dotted.split(".") if part)
         if not parts:
             return None
-        fitting = [module for module in self._modules if _module_parts(module.path)[-len(parts) :] == parts]
+        candidates = self._by_last_part.get(parts[-1], ())
+        fitting = [module for found, module in candidates if found[-len(parts) :] == parts]
         beside = [module for module in fitting if module.path.parent == asker.parent]
         return next(iter(beside or (fitting if len(fitting) == 1 else [])), None)
 

@@ -136,6 +136,50 @@ def test_functions_that_are_handed_on_are_followed_but_not_activities(tmp_path: 
     assert [(found.line, found.helper) for found in result.findings] == [(3, "key")]
 
 
+@pytest.mark.parametrize(
+    ("imports", "call"),
+    [
+        ("from tools import helper", "helper(given)"),
+        ("from tools import helper as h", "h(given)"),
+        ("import tools", "tools.helper(given)"),
+        ("from .tools import helper", "sorted(given, key=helper)"),
+        ("from tools import Plan", "Plan()"),
+    ],
+)
+def test_helpers_are_followed_into_other_files_that_are_checked(
+    tmp_path: Path, imports: str, call: str
+) -> None:
+    tools = """
+    def helper(x):
+        return deep(x)
+    def deep(x):
+        return open(x)
+    class Plan:
+        def __post_init__(self):
+            helper(1)
+    def unused():
+        print(1)
+    """
+
+    result = check_source(tmp_path, orchestrator(f"x = {call}", before=imports), tools=tools)
+
+    assert [(f.path.name, f.line, f.orchestrator, f.helper) for f in result.findings] == [
+        ("tools.py", 5, "flow", "deep")
+    ]
+
+
+def test_a_coroutine_of_another_checked_file_is_no_foreign_one(tmp_path: Path) -> None:
+    tools = "async def helper(x):\n    return x\ndef work(c: ActivityContext, x):\n    return x\n"
+    body = "await tools.helper(given)\ntools.helper(given)\ntools.work(None, given)"
+
+    result = check_source(tmp_path, orchestrator(body, before="import tools"), tools=tools)
+
+    assert rules(result) == ["unawaited-task", "activity-call"]
+    assert rules(
+        check_source(tmp_path, orchestrator("await tools.helper(given)", before="import tools"))
+    ) == ["foreign-await"]
+
+
 def test_a_helper_may_return_a_task_for_its_caller_to_await(tmp_path: Path) -> None:
     source = """
     def priced(ctx: OrchestrationContext, item):
