@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from durakit._version import __version__
-from durakit.dashboard import text
-from durakit.dashboard.views import STATUSES, ProblemView
+from durakit.dashboard import histogram, templating, text, words
+from durakit.dashboard.backend import Histogram
+from durakit.dashboard.views import ProblemView
 
 _HERE = Path(__file__).parent
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_THEME_COOKIE = "durakit-theme"
+#: One module names another as `from "./keys.js"`.
+_IMPORTED = re.compile(rb'(from ")\./([\w-]+\.js)(")')
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -39,6 +48,10 @@ class Pages:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._files = {path.name: path.read_bytes() for path in (_HERE / "static").iterdir()}
+        # Kept by browsers for ever; when any file changes, all get another address: modules name each other.
+        self._version = hashlib.sha256(
+            b"".join(self._files[name] for name in sorted(self._files))
+        ).hexdigest()[:12]
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -46,24 +59,44 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(visible=text.visible, rfc3339=text.rfc3339)
+        self._templates.filters.update(
+            visible=text.visible,
+            visible_lines=text.visible_lines,
+            rfc3339=text.rfc3339,
+            rfc3339_ns=words.rfc3339,
+        )
         self._templates.globals.update(
+            templating.everything(),
             instances_path=text.instances_path,
-            segment=text.segment,
-            static_path=self._static_path,
-            statuses=STATUSES,
+            histogram=self._histogram,
             version=__version__,
         )
+
+    def _histogram(self, drawn: Histogram) -> histogram.Drawing:
+        return histogram.draw(drawn, words.nanoseconds(self._now()))
 
     def answer(self, request: Request, template: str, view: View, status: int = 200, **more: Any) -> Response:
         """Return the view in the form that the request asks for; `more` is for the template only."""
         if wants_json(request):
             return JSONResponse(view.as_json(), status)
-        now = self._now()
-        html = self._templates.get_template(template).render(
-            view=view, clock=lambda moment: text.clock(moment, now), **more
-        )
-        return HTMLResponse(html, status)
+        return HTMLResponse(self.html(request, template, view, **more), status)
+
+    def html(self, request: Request, template: str, view: View, **more: Any) -> str:
+        """Return the page of a view."""
+        base = request.scope.get("root_path", "").rstrip("/")
+        theme = request.cookies.get(_THEME_COOKIE)
+        context = {
+            "view": view,
+            "base": base,
+            "theme": theme if theme in ("light", "dark") else None,
+            "static_path": lambda name: f"{base}/static/{name}?{self._version}",
+            **more,
+        }
+        if not hasattr(view, "frame") and template not in ("problem.html", "login.html"):
+            now = self._now()
+            context["clock"] = lambda moment: text.clock(moment, now)
+            return self._templates.get_template(template).render(context)
+        return self._templates.get_template(f"pages/{template}").render(context)
 
     def problem(self, request: Request, problem: ProblemView) -> Response:
         """Return the page that says why there is none."""
@@ -87,12 +120,10 @@ class Pages:
         content = self._files.get(name)
         if content is None:
             return None
+        if name.endswith(".js"):
+            content = _IMPORTED.sub(rb"\1./\2?" + self._version.encode() + rb"\3", content)
         headers = {"Cache-Control": _FOR_EVER}
         return Response(content, headers=headers, media_type=_MEDIA_TYPES[Path(name).suffix])
-
-    def _static_path(self, name: str) -> str:
-        # Kept by browsers for ever; a changed file gets another address.
-        return f"/static/{name}?{hashlib.sha256(self._files[name]).hexdigest()[:12]}"
 
 
 def wants_json(request: Request) -> bool:

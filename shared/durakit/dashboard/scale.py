@@ -82,23 +82,24 @@ class Scale:
         self.shown_ns = max(sum(b - a for a, b in shown), 1)
         per_ns = (right - GAP_WIDTH * len(gaps)) / self.shown_ns
         self.gaps: list[Gap] = []
-        self._pieces: list[tuple[int, int, float, float]] = []
+        self.pieces: list[tuple[int, int, float, float]] = []
+        """From, to and their places; every second one is a gap."""
         x = 0.0
         for index, (a, b) in enumerate(shown):
-            self._pieces.append((a, b, x, x + (b - a) * per_ns))
+            self.pieces.append((a, b, x, x + (b - a) * per_ns))
             x += (b - a) * per_ns
             if index < len(gaps):
                 self.gaps.append(Gap(round(x, 3), GAP_WIDTH, gaps[index][1] - gaps[index][0]))
-                self._pieces.append((*gaps[index], x, x + GAP_WIDTH))
+                self.pieces.append((*gaps[index], x, x + GAP_WIDTH))
                 x += GAP_WIDTH
 
     def at(self, moment_ns: int) -> float:
         """Return the place of a moment in percent; moments outside are at the nearer end."""
-        for a, b, left, right in self._pieces:
+        for a, b, left, right in self.pieces:
             if moment_ns <= b:
                 part = (moment_ns - a) / (b - a) if b > a else 0.0
                 return round(left + (right - left) * max(part, 0.0), 3)
-        return round(self._pieces[-1][3], 3)
+        return round(self.pieces[-1][3], 3)
 
     def shows(self, from_ns: int, to_ns: int | None = None) -> bool:
         """Return whether a span, or a moment, touches what is shown; left-out spans count."""
@@ -106,7 +107,7 @@ class Scale:
 
     def drawn_spans(self) -> list[Span]:
         """Return what is drawn to scale."""
-        return [(a, b) for a, b, _, _ in self._pieces[::2]]
+        return [(a, b) for a, b, _, _ in self.pieces[::2]]
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:

@@ -82,6 +82,10 @@ class SequenceDiagram:
     joined_columns: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def name_of(self, key: str) -> str:
+        """Return the name of a column."""
+        return next(column.name for column in self.columns if column.key == key)
+
     def as_json(self) -> dict[str, Any]:
         """Return columns and messages in stable names."""
         return {

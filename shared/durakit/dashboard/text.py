@@ -41,6 +41,14 @@ def visible(text: str) -> str:
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def visible_lines(text: str) -> str:
+    """Return a text of several lines like `visible`, its line breaks and tabs kept."""
+    return _ACTING.sub(
+        lambda found: found[0] if found[0] in "\n\t" else f"\\u{ord(found[0]):04x}",
+        text.replace("\r\n", "\n"),
+    )
+
+
 def rfc3339(moment: datetime) -> str:
     """Return an aware moment in UTC, with microseconds: `2026-11-21T13:49:58.123456Z`."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -6,6 +6,7 @@ calls of one name become one row (`crowds`), so that a page never has more than 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +17,7 @@ from durakit.dashboard.scale import RIGHT, Gap, Scale, Span, Tick, idle_spans, m
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Step
 from durakit.dashboard.timeline_rows import Artist, Held, Row
-from durakit.dashboard.words import rfc3339
+from durakit.dashboard.words import SECOND, rfc3339
 
 MOST_ROWS = 200
 """However long the history is."""
@@ -45,6 +46,26 @@ class Timeline:
     chosen_in: Scene | None = None
     kinds: frozenset[str] = field(default_factory=frozenset)
     """Shapes that are drawn, for the legend."""
+    pieces: list[tuple[int, int, float, float]] = field(default_factory=list)
+    """From, to in nanoseconds, and their places in percent; gaps included."""
+
+    @property
+    def pieces_json(self) -> str:
+        """Where times are, for the page's script: from, to in milliseconds, their places in percent."""
+        return json.dumps([[a // 1_000_000, b // 1_000_000, x, y] for a, b, x, y in self.pieces])
+
+    @property
+    def per_second(self) -> float:
+        """How far now moves in a second, in percent."""
+        for a, b, x, y in self.pieces:
+            if self.now_ns <= b and b > a:
+                return round((y - x) / (b - a) * SECOND, 4)
+        return 0.0
+
+    def zoomed(self, share: float) -> dict[str, str]:
+        """Return `from` and `to` of a range so many times as long, around the middle of this one."""
+        middle, half = (self.start_ns + self.end_ns) // 2, int((self.end_ns - self.start_ns) * share / 2)
+        return {"from": rfc3339(middle - half), "to": rfc3339(middle + half)}
 
     def as_json(self) -> dict[str, Any]:
         """Return the rows with times in RFC 3339 and lengths in milliseconds."""
@@ -117,6 +138,7 @@ def build(
         chosen=found[1] if found else None,
         chosen_in=found[0] if found else None,
         kinds=frozenset(mark.shape for row in rows for mark in row.marks),
+        pieces=scale.pieces,
     )
 
 
