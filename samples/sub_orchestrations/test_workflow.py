@@ -189,6 +189,20 @@ def test_books_that_are_locked_for_a_moment_fail_nobody(tmp_path: Path) -> None:
     assert (len(attempts), len(result.completed)) == (3, 1)
 
 
+def test_a_step_that_was_done_and_then_failed_is_undone_too(tmp_path: Path) -> None:
+    def ship(_: ActivityContext, job: Job) -> None:
+        Shop(job.shop).ship(job.order)
+        raise OSError("the carrier's answer was lost")
+
+    orders = Orders(tmp_path, fulfil_ship=ship)
+
+    (outcome,) = orders.fulfil(GOOD).failed
+
+    assert (outcome.failed_step, outcome.reason) == ("shipping", "the carrier's answer was lost")
+    for table in ("reservations", "charges", "parcels"):
+        assert orders.books(f"select * from {table}") == []
+
+
 def test_a_child_that_breaks_is_a_failed_order_and_the_others_go_on(tmp_path: Path) -> None:
     def cancel(_: ActivityContext, job: Job) -> None:
         raise OSError("No space left on device")

@@ -93,6 +93,10 @@ class Outcome:
     failed_step: str | None = None
     reason: str | None = None
 
+    @property
+    def is_failure(self) -> bool:
+        return self.failed_step is not None
+
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -107,8 +111,8 @@ class Progress:
     """The custom status of the parent; that of a child is the name of its step."""
 
     orders: int
-    completed: int = 0
-    failed: int = 0
+    completed: int
+    failed: int
 
 
 PATIENCE = RetryPolicy(
@@ -132,20 +136,18 @@ async def fulfil_orders(ctx: OrchestrationContext, batch: Batch) -> BatchResult:
         job = Job(order, opened.shop, batch.chance)
         child = ctx.call_sub_orchestrator(fulfil_order, input=job, tags={"order": order.id})
         running[child] = order
-    progress = Progress(len(running))
     ended: dict[str, Outcome] = {}
     while running:
         first = await when_any(list(running))
         order = running.pop(first)
         outcome = ended[order.id] = outcome_of(first, order)
-        failed = outcome.failed_step is not None
-        progress = Progress(progress.orders, progress.completed + (not failed), progress.failed + failed)
-        ctx.set_custom_status(progress)
         log.info("order %s: %s", order.id, outcome.reason or outcome.tracking)
+        failures = sum(outcome.is_failure for outcome in ended.values())
+        ctx.set_custom_status(Progress(len(opened.orders), len(ended) - failures, failures))
     outcomes = [ended[order.id] for order in opened.orders]
     return BatchResult(
-        completed=[outcome for outcome in outcomes if outcome.failed_step is None],
-        failed=[outcome for outcome in outcomes if outcome.failed_step is not None],
+        completed=[outcome for outcome in outcomes if not outcome.is_failure],
+        failed=[outcome for outcome in outcomes if outcome.is_failure],
     )
 
 
@@ -224,7 +226,7 @@ def fulfil_notify(_: ActivityContext, notice: Notice) -> None:
 
 
 def fulfil_cancel(_: ActivityContext, job: Job) -> None:
-    """Give back stock and money of an order that came to nothing."""
+    """Undo what was done for an order that came to nothing."""
     Shop(job.shop).cancel(job.order)
 
 
