@@ -404,6 +404,52 @@ def test_what_waits_behind_an_answer_under_way_is_given_back() -> None:
     assert given_back.completionToken == "t2"
 
 
+@pytest.mark.parametrize("blocked", [1, 6])
+def test_orchestrators_that_wait_for_what_they_must_not_hold_up_no_activity(blocked: int) -> None:
+    go_on = threading.Event()
+
+    def waiting(ctx: OrchestrationContext, _: Any) -> str:
+        go_on.wait(SOON_SECONDS)
+        return "done"
+
+    with FakeScheduler() as scheduler:
+        worker = TaskHubGrpcWorker(host_address=scheduler.address)
+        worker.add_orchestrator(waiting)
+        worker.add_activity(echo)
+        with worker:
+            worker.start()
+            stream = scheduler.next_stream()
+            for number in range(blocked):
+                stream.send(first_turn_item("waiting", f"i{number}"))
+            stream.send(activity_item("echo"))
+
+            scheduler.next_call("CompleteActivityTask")
+            go_on.set()
+            ended = {
+                scheduler.next_call("CompleteOrchestratorTask").request.instanceId for _ in range(blocked)
+            }
+
+    assert ended == {f"i{number}" for number in range(blocked)}
+
+
+def test_stopping_does_not_wait_for_an_orchestrator_longer_than_its_grace() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def waiting(ctx: OrchestrationContext, _: Any) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    with FakeScheduler() as scheduler:
+        worker = TaskHubGrpcWorker(host_address=scheduler.address)
+        worker.add_orchestrator(waiting)
+        worker.start()
+        scheduler.next_stream().send(first_turn_item("waiting"))
+        begun.wait(SOON_SECONDS)
+
+        assert worker.stop(timedelta(0)) is False
+        go_on.set()
+
+
 def test_a_stopped_worker_may_be_started_again() -> None:
     with FakeScheduler() as scheduler, working(scheduler) as worker:
         scheduler.next_stream()

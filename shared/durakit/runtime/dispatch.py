@@ -1,6 +1,9 @@
 """Which thread runs what: work items in, each run by one thread and answered without waiting for it, and the
 orderly end of all that.
 
+Turns mostly run on the thread that brings them (`relay` is for those that take long), activities on threads
+of their own or on a loop.
+
 Turns of one instance never run at once, whatever the scheduler sends; activities run side by side up to the
 limits.
 """
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from durakit.runtime.delivery import Delivery
     from durakit.runtime.turns import TurnOutcome, TurnRunner
 
-#: Turns hold a thread only while they compute; more threads would only fight.
+#: So many turns run at once on the threads that bring them, and as many on threads of their own. Turns only
+#: compute: more of them would fight.
 MAX_TURN_THREADS = 4
 #: How long an item that this worker must not run is kept back before somebody else may get it.
 REJECTION_PAUSE_SECONDS = 1.0
@@ -68,6 +72,8 @@ class Dispatcher:
         self._turn_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
             "durakit-turns", min(limits.turns, MAX_TURN_THREADS), self._run_turn, logger=logger
         )
+        # Both kinds of turns together must not be more than the limit.
+        self._may_run_here = limits.turns >= 2 * MAX_TURN_THREADS
         self._activity_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
             "durakit-activities",
             min(limits.activities, limits.activity_threads),
@@ -85,7 +91,9 @@ class Dispatcher:
         )
 
     def take(self, item: pb.WorkItem) -> None:
-        """Put an item into the right queue; returns at once."""
+        """See to it that an item is worked on. Returns at once, but for a turn: that runs on the calling
+        thread while not too many callers are held up by one.
+        """
         kind = item.WhichOneof("request")
         if kind == "healthPing":
             return
@@ -93,7 +101,7 @@ class Dispatcher:
             self._reject(item)
         elif kind == "orchestratorRequest":
             if self._gate.enter(item.orchestratorRequest.instanceId, item):
-                self._turn_threads.submit(item)
+                self._begin_turn(item)
         elif kind == "activityRequest":
             if self._activities.is_async(item.activityRequest.name):
                 self._activity_loop.submit(item)
@@ -135,6 +143,12 @@ class Dispatcher:
         if rejected:
             self._delivery.join(time.monotonic() + CLOSING_SECONDS)
         self._delivery.close()
+
+    def _begin_turn(self, item: pb.WorkItem) -> None:
+        # A history that must be fetched first is worth a thread.
+        here = self._may_run_here and not item.orchestratorRequest.requiresHistoryStreaming
+        if not here or not self._turn_threads.run_here(item):
+            self._turn_threads.submit(item)
 
     def _run_turn(self, item: pb.WorkItem) -> None:
         """Run a turn that has passed the gate; its instance stays there until the answer has arrived."""

@@ -19,6 +19,7 @@ from google.protobuf.empty_pb2 import Empty
 from grpc import StatusCode
 
 from durakit.errors import DurakitError
+from durakit.runtime.relay import Relay
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.status import named_error
 
@@ -113,6 +114,8 @@ class Backoff:
 
 class WorkItemStream:
     """Reads work items and hands them to `on_item`; `run` returns when `stop` was called.
+
+    `on_item` may work on the item itself: if that takes long, further items are read by another thread.
 
     `request` makes the opening message and `metadata` its extra headers; `on_open` is told when a stream is
     open.
@@ -213,10 +216,11 @@ class WorkItemStream:
         return Ended(kind, error, open_seconds, had_items=watch is not None and watch.had_items)
 
     def _read(self, items: Iterable[pb.WorkItem], watch: StreamWatch) -> None:
-        take = self._on_item
-        for item in items:
+        def take(item: pb.WorkItem) -> None:
             watch.saw(item)
-            take(item)
+            self._on_item(item)
+
+        Relay(iter(items), take, "durakit-reader").run()
 
     def _opened(self) -> None:
         self._away_since = None

@@ -34,6 +34,8 @@ class WorkerThreads(Generic[T]):
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
+        self._guests = 0
+        self._guests_gone = threading.Condition(self._lock)
         self._in_user_code: set[int] = set()
         self._grower: threading.Thread | None = None
         self._stopping = False
@@ -45,6 +47,26 @@ class WorkerThreads(Generic[T]):
             if self._unfinished > len(self._threads):
                 self._grow()
         self._queue.put(item)
+
+    def run_here(self, item: T) -> bool:
+        """Work on the item on the calling thread; False, with nothing done, if `limit` callers are at that
+        already.
+
+        Like `submit`, but without a hand-over. After `stop` the item is ignored.
+        """
+        with self._lock:
+            if self._stopping:
+                return True
+            if self._guests >= self._limit:
+                return False
+            self._guests += 1
+        try:
+            self._work_on(item)
+        finally:
+            with self._lock:
+                self._guests -= 1
+                self._guests_gone.notify_all()
+        return True
 
     @contextmanager
     def user_code(self) -> Iterator[None]:
@@ -69,7 +91,10 @@ class WorkerThreads(Generic[T]):
         """Wait until what runs has ended, but not longer than `time.monotonic()` < `deadline`; True if so."""
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        with self._lock:
+            left = max(0.0, deadline - time.monotonic())
+            guests_gone = self._guests_gone.wait_for(lambda: not self._guests, left)
+        return guests_gone and not any(thread.is_alive() for thread in self._threads)
 
     def _drain(self) -> list[T]:
         items: list[T] = []
@@ -119,9 +144,12 @@ class WorkerThreads(Generic[T]):
             item = self._queue.get()
             if item is None:
                 return
-            try:
-                self._work(item)
-            except Exception:
-                self._logger.exception("%s: an item was lost to an unexpected error", self._name)
+            self._work_on(item)
             with self._lock:
                 self._unfinished -= 1
+
+    def _work_on(self, item: T) -> None:
+        try:
+            self._work(item)
+        except Exception:
+            self._logger.exception("%s: an item was lost to an unexpected error", self._name)

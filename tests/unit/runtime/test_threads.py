@@ -118,3 +118,60 @@ def test_an_unexpected_error_costs_its_item_only(caplog: pytest.LogCaptureFixtur
     assert done.get(timeout=SOON_SECONDS) == 1
     assert caplog.messages == ["t: an item was lost to an unexpected error"]
     threads.stop()
+
+
+def test_an_item_may_be_worked_on_by_the_caller() -> None:
+    workers: list[int] = []
+    threads: WorkerThreads[str] = WorkerThreads(
+        "t", 1, lambda _: workers.append(threading.get_ident()), logger=LOGGER
+    )
+
+    assert threads.run_here("item") is True
+    assert workers == [threading.get_ident()]
+
+
+def test_no_more_callers_work_at_once_than_the_limit() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(_: str) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    threads: WorkerThreads[str] = WorkerThreads("t", 1, work, logger=LOGGER)
+    caller = threading.Thread(target=lambda: threads.run_here("held up"))
+    caller.start()
+    begun.wait(SOON_SECONDS)
+
+    assert threads.run_here("one too many") is False
+    go_on.set()
+    caller.join(SOON_SECONDS)
+    assert threads.run_here("again") is True
+
+
+def test_joining_waits_for_callers_at_work() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(_: str) -> None:
+        begun.set()
+        go_on.wait(SOON_SECONDS)
+
+    threads: WorkerThreads[str] = WorkerThreads("t", 1, work, logger=LOGGER)
+    caller = threading.Thread(target=lambda: threads.run_here("held up"))
+    caller.start()
+    begun.wait(SOON_SECONDS)
+    threads.stop()
+
+    assert threads.join(time.monotonic()) is False
+    go_on.set()
+    assert threads.join(time.monotonic() + SOON_SECONDS) is True
+    caller.join(SOON_SECONDS)
+
+
+def test_an_unexpected_error_does_not_reach_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    def work(item: str) -> None:
+        raise KeyError(item)
+
+    threads: WorkerThreads[str] = WorkerThreads("t", 1, work, logger=LOGGER)
+
+    assert threads.run_here("bad") is True
+    assert caplog.messages == ["t: an item was lost to an unexpected error"]
