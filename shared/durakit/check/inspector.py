@@ -107,7 +107,6 @@ class Inspector(ast.NodeVisitor):
                 self._call_of(node, own)
             elif node.func.attr in UNMISTAKABLE_PATH_METHODS:
                 self._report(node, "file", f"{ast.unparse(node.func)}()")
-        self._check_change(node)
         self._check_order(node, meant)
         self.generic_visit(node)
 

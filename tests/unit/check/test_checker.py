@@ -191,6 +191,54 @@ def test_a_helper_may_return_a_task_for_its_caller_to_await(tmp_path: Path) -> N
     assert rules(check_source(tmp_path, source)) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("if not ctx.is_replaying and given:\n    print(1)", []),
+        ("if not ctx.is_replaying or given:\n    print(1)", ["print"]),
+        ("if not ctx.is_replaying:\n    print(1)\nprint(2)", ["print"]),
+        ("if not not ctx.is_replaying:\n    print(1)", ["print"]),
+        ("if not ctx.is_replaying:\n    open(given)", ["file"]),
+    ],
+)
+def test_only_what_is_certainly_no_replay_may_print(tmp_path: Path, body: str, left: list[str]) -> None:
+    assert rules(check_source(tmp_path, orchestrator(body))) == left
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "async for x in given:\n    open(x)",
+        "async with given:\n    open(given)",
+        "when_all([open(given)])",
+        "return ctx.call_activity(open(given))",
+        "x: str = open(given)",
+        "x = [open(y) for y in given]",
+        "x = {y: open(y) for y in given}",
+        "x = max(open(y) for y in given)",
+        "for y in given:\n    open(y)",
+        "given[open('x')] = 1",
+        "x = given.a(lambda: open('x')).b",
+        "try:\n    pass\nexcept ValueError:\n    open('x')",
+        "match given:\n    case 1:\n        open('x')",
+    ],
+)
+def test_a_call_is_found_wherever_it_stands(tmp_path: Path, statement: str) -> None:
+    assert "file" in rules(check_source(tmp_path, orchestrator(statement)))
+
+
+def test_a_context_without_annotation_is_known_by_its_name(tmp_path: Path) -> None:
+    source = """
+    import model
+    async def flow(ctx, given):
+        await model.ask(ctx)
+        await model.ask(given)
+    worker.add_orchestrator(flow)
+    """
+
+    assert [found.line for found in check_source(tmp_path, source).findings] == [5]
+
+
 def test_a_finding_says_where_what_and_what_instead(tmp_path: Path) -> None:
     result = check_source(
         tmp_path, orchestrator("return helper()", before="def helper():\n    return open('x')")
