@@ -15,6 +15,9 @@ from pathlib import Path
 LOCK_TIMEOUT_SECONDS = 2.0
 """How long an operation waits for another one; then it fails, and may be tried again."""
 
+SYNCHRONOUS = "FULL"
+"""SQLite's word for: what is answered is on disk. Tests that cut no power do without."""
+
 SCHEMA = """
 BEGIN;
 CREATE TABLE account (name TEXT PRIMARY KEY, cents INTEGER NOT NULL, CHECK (cents >= 0 OR name = 'opening'));
@@ -167,6 +170,7 @@ class Bank:
         try:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA foreign_keys = ON")
+            db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
             yield db
         finally:
             db.close()

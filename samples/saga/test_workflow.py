@@ -45,9 +45,15 @@ def trip(folder: Path, hotel: str = "HOTEL", car: str = "CAR") -> Trip:
     return Trip(str(folder / "bank.db"), "Ada", "FLIGHT", hotel, car)
 
 
-@pytest.fixture
-def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bank:
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bank wait neither for locks nor for the disk; a worker's crash is no power cut."""
     monkeypatch.setattr(bank_module, "LOCK_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(bank_module, "SYNCHRONOUS", "OFF")
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Bank:
     return new_bank(tmp_path)
 
 
