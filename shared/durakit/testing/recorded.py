@@ -7,11 +7,14 @@ can be compared.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.wire.messages import orchestration_pb2 as pb
 
+_OWN_CHILD_ID = re.compile(r":[0-9a-f]{4,12}$")
+"""How ids end that SDKs make for children; they hold the execution's id, which a rewind changes."""
 CONFIRMATIONS = frozenset({"taskScheduled", "timerCreated", "subOrchestrationInstanceCreated", "eventSent"})
 
 
@@ -100,7 +103,22 @@ def executions(messages: list[pb.HistoryEvent]) -> list[RecordedExecution]:
                 made.append(RecordedExecution(turns=[made[-1].turns.pop()]))
             made[-1].name = message.executionStarted.name
         _add(made[-1], number, kind, message)
+    for execution in made:
+        execution.turns = _without_kicks(execution.turns)
     return [execution for execution in made if execution.name]
+
+
+def _without_kicks(turns: list[RecordedTurn]) -> list[RecordedTurn]:
+    """Join turns at which nothing arrived to the one before; a rewind has the code run once more so."""
+    joined: list[RecordedTurn] = []
+    for turn in turns:
+        if joined and all(message.HasField("orchestratorStarted") for message in turn.arrivals):
+            joined[-1].decisions += turn.decisions
+            joined[-1].end = turn.end
+            joined[-1].last_number = turn.last_number
+        else:
+            joined.append(turn)
+    return joined
 
 
 def _add(execution: RecordedExecution, number: int, kind: str, message: pb.HistoryEvent) -> None:
@@ -188,7 +206,7 @@ def _child(
         "call_sub_orchestrator",
         child.name,
         input=_data(child.input.value),
-        instance_id=child.instanceId,
+        instance_id=None if _OWN_CHILD_ID.search(child.instanceId) else child.instanceId,
     )
 
 

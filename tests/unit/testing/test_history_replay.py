@@ -352,6 +352,20 @@ def test_a_terminated_history_is_followed() -> None:
     assert str(replay(order, events)).endswith("agree in all 3 turns.")
 
 
+def test_an_instance_that_was_terminated_before_it_began_is_followed() -> None:
+    async def returns(ctx: OrchestrationContext, _: None) -> int:
+        return 3
+
+    with InProcessTaskHub(orchestrators=[returns]) as hub:
+        hub.client.schedule_new_orchestration(returns, instance_id="i", start_at=hub.now + timedelta(days=1))
+        hub.client.terminate_orchestration("i")
+        hub.run_until_idle()
+        events = hub.client.get_orchestration_history("i")
+
+    assert history_from_json(history_as_json(events)).status == "TERMINATED"
+    assert replay(returns, events)
+
+
 def test_a_rewound_history_is_followed() -> None:
     with InProcessTaskHub(orchestrators=[order], activities=[price, ship]) as hub:
         hub.run(order, input="lead", instance_id="i")
@@ -364,6 +378,61 @@ def test_a_rewound_history_is_followed() -> None:
     assert state.get_output() == "flown"
     assert str(replay(order, events)).endswith("turns.")
     assert not replay(other_activity, events)
+
+
+async def family(ctx: OrchestrationContext, item: str) -> list[str]:
+    first = await ctx.call_sub_orchestrator(order, input="tea")
+    second = await ctx.call_sub_orchestrator(order, input=item)
+    return [first, second]
+
+
+def test_a_rewound_family_is_followed_although_the_ids_of_children_hold_the_old_execution() -> None:
+    with InProcessTaskHub(orchestrators=[family, order], activities=[price, ship]) as hub:
+        hub.run(family, input="lead", instance_id="i")
+        hub.replace_activity(ship, lambda _: "flown")
+        hub.client.rewind_orchestration("i")
+        state = hub.client.wait_for_orchestration_completion("i")
+        events = hub.client.get_orchestration_history("i")
+
+    assert state is not None
+    assert state.get_output() == ["shipped tea", "flown"]
+    assert str(replay(family, events)).endswith("turns.")
+
+
+def test_an_orchestration_that_raised_and_was_rewound_is_followed_by_mended_code() -> None:
+    is_mended = False
+
+    async def careless(ctx: OrchestrationContext, item: str) -> str:
+        shipped = await ctx.call_activity(ship, input=item)
+        if not is_mended:
+            raise ZeroDivisionError
+        return shipped
+
+    with InProcessTaskHub(orchestrators=[careless], activities=[ship]) as hub:
+        hub.run(careless, input="tea", instance_id="i")
+        is_mended = True
+        hub.client.rewind_orchestration("i")
+        state = hub.client.wait_for_orchestration_completion("i")
+        events = hub.client.get_orchestration_history("i")
+
+    assert state is not None
+    assert state.get_output() == "shipped tea"
+    assert str(replay(careless, events)).endswith("turns.")
+
+
+def test_a_childs_own_id_is_compared() -> None:
+    async def named(ctx: OrchestrationContext, name: str) -> str:
+        return await ctx.call_sub_orchestrator(order, input="tea", instance_id=name)
+
+    with InProcessTaskHub(orchestrators=[named, order], activities=[price, ship]) as hub:
+        hub.run(named, input="ours", instance_id="i")
+        events = hub.client.get_orchestration_history("i")
+
+    async def renamed(ctx: OrchestrationContext, name: str) -> str:
+        return await ctx.call_sub_orchestrator(order, input="tea", instance_id="theirs")
+
+    assert replay(named, events)
+    assert 'instance_id="theirs"' in str(replay(renamed, events))
 
 
 def test_what_is_no_history_is_refused() -> None:
