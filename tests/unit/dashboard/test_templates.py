@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,9 +12,8 @@ import pytest
 from durakit.dashboard.pages import Pages
 from starlette.requests import Request
 
-from .examples import every
+from .examples import every as every_page
 
-NAMES = sorted(every())
 HOSTILE = (
     "</script><script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
@@ -50,12 +50,16 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
+PAGES = Pages(lambda: datetime(2026, 11, 21, 13, 50, 36, tzinfo=timezone.utc))
+every = cache(every_page)
+NAMES = sorted(every())
+
+
 def page(name: str, text: str | None = None, *, base: str = "", cookie: str = "") -> str:
     template, view = every(text)[name]
     headers = [(b"cookie", cookie.encode())] if cookie else []
     request = Request({"type": "http", "path": "/", "root_path": base, "headers": headers})
-    pages = Pages(lambda: datetime(2026, 11, 21, 13, 50, 36, tzinfo=timezone.utc))
-    return pages.html(request, template, view)
+    return PAGES.html(request, template, view)
 
 
 def read(html: str) -> Reader:
@@ -155,9 +159,7 @@ def test_the_theme_is_set_before_the_first_paint() -> None:
 
 
 def test_modules_name_each_other_by_their_version() -> None:
-    pages = Pages(lambda: datetime.now(timezone.utc))
-
-    answer: Any = pages.file("main.js")
+    answer: Any = PAGES.file("main.js")
 
     for name in re.findall(r'from "\./([^"]+)"', answer.body.decode()):
         assert re.fullmatch(r"[\w-]+\.js\?[0-9a-f]{12}", name)
