@@ -44,7 +44,11 @@ def test_five_iterations_delete_what_expires_and_keep_a_small_history(stage: Sta
         lines = stage.python("client.py", "--interval", "1").finish()
 
     seen = [re.fullmatch(r"\[(\d)\] deleted .*; history: (\d+) events", line) for line in lines[1:-1]]
-    assert [match and match[1] for match in seen] == ["1", "2", "3", "4", "5"], lines
+    numbers = [int(match[1]) for match in seen if match]
+    # The client looks five times a second; on a machine that stalls for longer it may miss an iteration.
+    assert all(seen), lines
+    assert numbers == sorted(set(numbers)), lines
+    assert numbers[-1] == 5, lines
     # Eight while an iteration waits for the next, which may have just begun; the last one waits for nothing.
     assert max(int(match[2]) for match in seen if match) == 8
     assert DONE.fullmatch(lines[-1]), lines
@@ -53,7 +57,7 @@ def test_five_iterations_delete_what_expires_and_keep_a_small_history(stage: Sta
 def test_the_cleanup_goes_on_with_its_counter_when_its_worker_is_killed(stage: Stage, folder: Path) -> None:
     with stage:
         worker = stage.worker()
-        client = stage.python("client.py", str(folder), "--max-age", "0", "--interval", "0.5")
+        client = stage.python("client.py", str(folder), "--max-age", "0", "--interval", "1")
         client.wait_for("[", count=2)
         worker.kill()
 
