@@ -1,6 +1,7 @@
 """Have the words of all files in a folder counted, show how far it is, and say where the report is."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import durakit
@@ -22,7 +23,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "output", help="folder for the reports")
     options = parser.parse_args()
     output = options.output.resolve()
-    folder = options.folder or make_demo_folder(output / f"demo-{options.files}", options.files)
+    try:
+        folder = options.folder or make_demo_folder(output / f"demo-{options.files}", options.files)
+    except OSError as error:
+        sys.exit(f"client.py: cannot make a demo folder in {output}: {error.strerror}")
     request = CountRequest(str(folder.resolve()), str(output), options.parallel)
     with durakit.client_program("the files are counted without us"), durakit.connect() as client:
         instance_id = client.schedule_new_orchestration(wordcount_folder, input=request)

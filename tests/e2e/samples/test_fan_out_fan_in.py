@@ -59,3 +59,15 @@ def test_bad_input_is_refused_in_one_sentence(
 
     assert re.fullmatch(problem, lines[-1]), lines
     assert "Traceback" not in "\n".join(lines)
+
+
+def test_an_output_folder_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with Stage("fan_out_fan_in", tmp_path) as stage:
+        stage.worker()
+        demo = stage.python("client.py", "--output", str(tmp_path / "file")).finish(1)
+        report = stage.python("client.py", str(tmp_path), "--output", str(tmp_path / "file")).finish(1)
+
+    assert demo == [f"client.py: cannot make a demo folder in {tmp_path / 'file'}: Not a directory"]
+    assert "Not a directory" in report[-1]
+    assert "Traceback" not in "\n".join(report)
