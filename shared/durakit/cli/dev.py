@@ -22,6 +22,7 @@ from durakit.dashboard.on_demand import Dashboard
 from durakit.program import StopSignals, configure_logging
 
 if TYPE_CHECKING:
+    from durakit.dashboard.backend import Backend
     from durakit.scheduler.server import SchedulerServer
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,15 @@ async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -
     dashboard, dashboard_url = None, None
     if listener is not None:
         dashboard_url = _url(options.host, listener.getsockname()[1])
-        dashboard = Dashboard(listener, server, host=options.host, grpc_port=server.grpc_port, token=token)
+        grpc_url = _url(_reached(options.host), server.grpc_port)
+        dashboard = Dashboard(
+            listener,
+            lambda: _backend(server, grpc_url),
+            host=options.host,
+            token=token,
+            read_only=options.read_only,
+            base_path=options.base_path,
+        )
         dashboard.open()
     _announce(options.log_format, _url(options.host, server.grpc_port), dashboard_url, place)
     await _arrival_of(signals)
@@ -72,6 +81,18 @@ async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -
     if dashboard is not None:
         await dashboard.close()
     await server.stop()
+
+
+def _backend(server: SchedulerServer, grpc_url: str) -> Backend:
+    """Return what the pages talk to; loaded with the first visitor."""
+    from durakit.dashboard.embedded.backend import EmbeddedBackend
+
+    return EmbeddedBackend(server, grpc_url)
+
+
+def _reached(host: str) -> str:
+    """Return the host by which programs of this machine reach what listens on every address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 async def _start_server(options: DevOptions, place: Path | None, token: str | None) -> SchedulerServer:

@@ -34,6 +34,19 @@ class HubNames(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         return str(value.strip())
 
 
+class BasePath(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """Where pages begin: empty, or segments after a slash."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path without a slash at its end; refuse what is not a plain path."""
+        path = str(value).strip().rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9_.~-]+)+", path):
+            self.fail(f"{value!r} is not a path such as /durakit.", param, ctx)
+        return path
+
+
 @dataclass(frozen=True)
 class Option:
     """One thing that can be set."""
@@ -108,6 +121,15 @@ OPTIONS = (
         aliases=("DTS_TASK_HUB_NAMES",),
     ),
     Option("--headless", "DURAKIT_HEADLESS", False, "No dashboard."),
+    Option("--read-only", "DURAKIT_READ_ONLY", False, "The dashboard shows everything and changes nothing."),
+    Option(
+        "--base-path",
+        "DURAKIT_BASE_PATH",
+        "",
+        "Where the dashboard's pages begin behind a proxy, such as /durakit.",
+        BasePath(),
+        "PATH",
+    ),
     Option(
         "--limits",
         "DURAKIT_LIMITS",
@@ -161,6 +183,8 @@ class DevOptions:
     in_memory: bool
     task_hub: tuple[str, ...]
     headless: bool
+    read_only: bool
+    base_path: str
     limits: str
     activity_grace: float
     log_format: str

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from durakit.dashboard.pages import Pages
-from durakit.dashboard.views import ProblemView
+from durakit.dashboard.views.problems import ProblemView
 
 HEALTH_PATH = "/healthz"
 LOGIN_PATH = "/login"
@@ -31,8 +31,8 @@ _LARGEST_FORM_BYTES = 8 * 1024
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer: browsers then send our own forms with the origin "null".
@@ -47,10 +47,15 @@ class Guard:
     Args:
         host: what the server is bound to.
         token: what visitors must have, or None.
+        base_path: where the pages begin when they are not at the root, such as `/durakit`. Paths without it
+            are answered too: some proxies take it away.
     """
 
-    def __init__(self, app: ASGIApp, pages: Pages, *, host: str, token: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, pages: Pages, *, host: str, token: str | None, base_path: str = ""
+    ) -> None:
         self._app = app
+        self._base = base_path.rstrip("/")
         self._pages = pages
         self._hosts = {"localhost", host.lower()}
         if host not in ("localhost", "127.0.0.1", "::1"):
@@ -66,6 +71,11 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        if self._base:
+            inner = path.removeprefix(self._base) if f"{path}/".startswith(f"{self._base}/") else path
+            # Routers take the root path off again, so the path must begin with it.
+            scope = {**scope, "root_path": self._base, "path": self._base + (inner or "/")}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -80,10 +90,10 @@ class Guard:
 
     async def _refusal_or_login(self, request: Request) -> Response | None:
         """Return an answer of our own; None: the request goes on to the pages."""
-        path = request.url.path
+        path = request.scope["path"].removeprefix(self._base)
         if path == HEALTH_PATH:
             return None
-        problem = self._foreign_host(request.headers) or _foreign_origin(request.headers)
+        problem = self._foreign_host(request.headers) or _foreign_origin(request.headers, request.method)
         if problem is not None:
             return self._pages.problem(request, problem)
         if self._token is None or path.startswith(STATIC_PREFIX):
@@ -92,7 +102,8 @@ class Guard:
             return await self._log_in(request)
         if self._knows_token(request.headers):
             return None
-        return self._pages.login(request, back=f"{path}?{request.url.query}".rstrip("?"), is_wrong=False)
+        back = f"{self._base}{path}?{request.url.query}".rstrip("?")
+        return self._pages.login(request, back=back, is_wrong=False)
 
     def _foreign_host(self, headers: Headers) -> ProblemView | None:
         # A stranger's domain that points here has no cookie of ours and does not know the token, so behind
@@ -137,8 +148,10 @@ class Guard:
         return answer
 
 
-def _foreign_origin(headers: Headers) -> ProblemView | None:
+def _foreign_origin(headers: Headers, method: str) -> ProblemView | None:
     origin = headers.get("origin")
+    if method == "POST" and origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        origin = "another site"
     if origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower():
         return None
     return ProblemView(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from durakit.dashboard.views import Source
+    from durakit.dashboard.backend import Backend
     from durakit.dashboard.web import WebServer
 
 logger = logging.getLogger(__name__)
@@ -24,20 +25,15 @@ class Dashboard:
 
     Args:
         listener: a socket that listens; it is closed here.
-        source: what the pages show.
-        host: what the socket is bound to, as the user wrote it.
-        grpc_port: where workers and clients connect.
-        token: what visitors must have, or None.
+        backend: makes what the pages talk to, in a thread; it is closed here.
+        options: what else the pages must know: arguments of `web.create_app`.
     """
 
-    def __init__(
-        self, listener: socket.socket, source: Source, *, host: str, grpc_port: int, token: str | None
-    ) -> None:
+    def __init__(self, listener: socket.socket, backend: Callable[[], Backend], **options: Any) -> None:
         self._listener = listener
-        self._source = source
-        self._host = host
-        self._grpc_port = grpc_port
-        self._token = token
+        self._make_backend = backend
+        self._backend: Backend | None = None
+        self._options = options
         self._server: WebServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -60,7 +56,8 @@ class Dashboard:
         try:
             # In a thread: the scheduler goes on meanwhile.
             web = await asyncio.to_thread(import_module, "durakit.dashboard.web")
-            app = web.create_app(self._source, host=self._host, grpc_port=self._grpc_port, token=self._token)
+            self._backend = await asyncio.to_thread(self._make_backend)
+            app = web.create_app(self._backend, **self._options)
             if self._is_closing:
                 return
             self._server = web.WebServer(app)
@@ -69,6 +66,8 @@ class Dashboard:
             logger.exception("The dashboard failed; the scheduler runs on without it")
         finally:
             self._listener.close()
+            if self._backend is not None:
+                await self._backend.close()
 
     async def close(self) -> None:
         """Finish the answers under way and close the socket."""

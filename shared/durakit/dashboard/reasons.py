@@ -34,6 +34,7 @@ SILENT_NS = 24 * words.HOUR
 SUSPICIOUS_DELIVERIES = 3
 MANY = 20
 _ALSO = 3
+_WRAPPING = ("TaskFailedError:", "SubOrchestrationFailedError:")
 _LONG_TEXT = 200
 
 
@@ -112,7 +113,11 @@ def explain(row: InstanceRow, digest: Digest | None, facts: Facts, now_ns: int) 
     # An end, a suspension or a lack of workers says all; the rest would only distract.
     if lead.waiting is None:
         return lead
-    others = tuple(other.short for other in told[1:] if other.waiting != lead.waiting)
+    others = tuple(
+        other.short
+        for other in told[1:]
+        if other.waiting != lead.waiting and not (other.on and set(other.on) <= set(lead.on))
+    )
     return replace(lead, also=others[:_ALSO])
 
 
@@ -123,12 +128,16 @@ def _failed(case: _Case) -> Reason | None:
     row, digest = case.row, case.digest
     if row.status != "failed":
         return None
-    error = Piece(_cut(row.error or "no details were recorded"), "error")
     detail: list[str | Piece] = []
     culprit = None
     if digest is not None:
         failed = [step for step in digest.steps if step.status == "failed"]
         culprit = max(failed, key=lambda step: step.last.end_number or 0, default=None)
+    told = row.error or "no details were recorded"
+    if culprit is not None and culprit.last.failure is not None and told.startswith(_WRAPPING):
+        # Its exception only repeats that the call failed.
+        told = culprit.last.failure.told.short_line
+    error = Piece(_cut(told), "error")
     if culprit is not None:
         what = "child" if culprit.kind == "child" else culprit.kind
         detail += [f"in {what} ", code(culprit.name)]
@@ -294,7 +303,7 @@ def _retry(case: _Case) -> Reason | None:
     after = [f", after {error.rpartition('.')[2]}"] if error else []
     short = phrase(which, code(step.name), " at ", case.clock(due), *after)
     sentence = phrase(which, code(step.name), " ", case.countdown(due), *after, ".")
-    detail = phrase(Piece(_cut(failure.first_line), "error")) if failure is not None else ()
+    detail = phrase(Piece(_cut(failure.short_line), "error")) if failure is not None else ()
     return Reason(
         "retry", sentence, short, detail, (), "retry", (step.name,), step.last.ended_ns, due,
         attention=most is not None and number >= most,

@@ -7,7 +7,7 @@ turn and never starts over, so the cost of a look at an instance follows what is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -33,10 +33,21 @@ class Failure:
     cause: Failure | None = None
 
     @property
+    def told(self) -> Failure:
+        """What went wrong, without the wrapping that only says that a call failed."""
+        wraps = self.error_type.rpartition(".")[2] in _WRAPPERS
+        return self.cause.told if wraps and self.cause is not None else self
+
+    @property
     def first_line(self) -> str:
-        """`ErrorType: first line of the message`."""
+        """`module.ErrorType: first line of the message`."""
         line = self.message.partition("\n")[0]
         return f"{self.error_type}: {line}" if self.error_type else line
+
+    @property
+    def short_line(self) -> str:
+        """`ErrorType: first line of the message`, the type without its module."""
+        return replace(self, error_type=self.error_type.rpartition(".")[2]).first_line
 
 
 @dataclass
@@ -219,6 +230,8 @@ def failure_of(details: pb.TaskFailureDetails) -> Failure:
         failure_of(details.innerFailure) if details.HasField("innerFailure") else None,
     )
 
+
+_WRAPPERS = frozenset({"TaskFailedError", "SubOrchestrationFailedError", "TaskFailedException"})
 
 _Key = tuple[StepKind, str, str, int]
 """What tells the tries of one call from other calls: kind, name, version, hash of the input."""

@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from .visiting import Hubs, request
+from ..scheduler.rig import Rig
+from .visiting import request
 
 PAGE = "/h/default/instances"
 BEARER = {"Authorization": "Bearer s3cret"}
@@ -14,7 +15,7 @@ BEARER = {"Authorization": "Bearer s3cret"}
 
 def cookie_of(back: str = PAGE) -> dict[str, str]:
     """Return the header that a browser sends after logging in."""
-    answer = request(Hubs(), "/login", method="POST", data={"token": "s3cret", "back": back}, token="s3cret")
+    answer = request(Rig(), "/login", method="POST", data={"token": "s3cret", "back": back}, token="s3cret")
     return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
 
@@ -22,7 +23,7 @@ def cookie_of(back: str = PAGE) -> dict[str, str]:
     "host", ["127.0.0.1:8082", "localhost", "LOCALHOST:1", "[::1]:8082", "app.localhost:8082", "localhost."]
 )
 def test_our_own_names_are_answered(host: str) -> None:
-    assert request(Hubs(), PAGE, headers={"Host": host}).status_code == 200
+    assert request(Rig(), PAGE, headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_our_own_names_are_answered(host: str) -> None:
     ["evil.example", "evil.example:8082", "localhost.evil.example", "127.0.0.1.evil.example", "a@b", ""],
 )
 def test_a_strangers_domain_that_points_here_is_refused(host: str) -> None:
-    answer = request(Hubs(), f"{PAGE}.json", headers={"Host": host})
+    answer = request(Rig(), f"{PAGE}.json", headers={"Host": host})
 
     assert answer.status_code == 403
     assert answer.json()["error"]["message"] == (
@@ -40,20 +41,20 @@ def test_a_strangers_domain_that_points_here_is_refused(host: str) -> None:
 
 
 def test_the_name_that_the_server_was_bound_to_is_ours() -> None:
-    assert request(Hubs(), PAGE, host="build.lan", headers={"Host": "Build.lan:8082"}).status_code == 200
+    assert request(Rig(), PAGE, host="build.lan", headers={"Host": "Build.lan:8082"}).status_code == 200
 
 
 def test_this_machines_name_is_ours_only_when_others_may_come_in() -> None:
     headers = {"Host": socket.gethostname()}
 
-    assert request(Hubs(), PAGE, host="0.0.0.0", headers=headers).status_code == 200
-    assert request(Hubs(), PAGE, host="127.0.0.1", headers=headers).status_code == 403
+    assert request(Rig(), PAGE, host="0.0.0.0", headers=headers).status_code == 200
+    assert request(Rig(), PAGE, host="127.0.0.1", headers=headers).status_code == 403
 
 
 def test_behind_a_token_a_proxy_may_use_its_own_name() -> None:
     headers = {"Host": "dash.example", **BEARER}
 
-    assert request(Hubs(), PAGE, token="s3cret", headers=headers).status_code == 200
+    assert request(Rig(), PAGE, token="s3cret", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_behind_a_token_a_proxy_may_use_its_own_name() -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_pages_of_others_may_not_ask(method: str, origin: str) -> None:
-    answer = request(Hubs(), f"{PAGE}.json", method=method, headers={"Origin": origin})
+    answer = request(Rig(), f"{PAGE}.json", method=method, headers={"Origin": origin})
 
     assert answer.status_code == 403
     assert answer.json()["error"]["message"] == (
@@ -70,13 +71,13 @@ def test_pages_of_others_may_not_ask(method: str, origin: str) -> None:
 
 
 def test_our_own_pages_may_ask() -> None:
-    assert request(Hubs(), PAGE, headers={"Origin": "http://127.0.0.1:8082"}).status_code == 200
+    assert request(Rig(), PAGE, headers={"Origin": "http://127.0.0.1:8082"}).status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "durakit-=x"}])
 @pytest.mark.parametrize("path", [PAGE, "/", "/hubs", "/nope"])
 def test_without_the_token_there_is_only_the_form(path: str, headers: dict[str, str]) -> None:
-    answer = request(Hubs(), path, token="s3cret", headers=headers)
+    answer = request(Rig(), path, token="s3cret", headers=headers)
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -85,7 +86,7 @@ def test_without_the_token_there_is_only_the_form(path: str, headers: dict[str, 
 
 
 def test_programs_are_told_in_json() -> None:
-    answer = request(Hubs(), f"{PAGE}.json", token="s3cret")
+    answer = request(Rig(), f"{PAGE}.json", token="s3cret")
 
     assert answer.status_code == 401
     assert answer.json() == {
@@ -98,12 +99,12 @@ def test_programs_are_told_in_json() -> None:
 
 
 def test_a_bearer_is_let_in() -> None:
-    assert request(Hubs(), PAGE, token="s3cret", headers=BEARER).status_code == 200
+    assert request(Rig(), PAGE, token="s3cret", headers=BEARER).status_code == 200
 
 
 def test_the_form_sets_a_cookie_that_scripts_and_other_sites_cannot_use() -> None:
     answer = request(
-        Hubs(),
+        Rig(),
         "/login",
         method="POST",
         data={"token": " s3cret ", "back": f"{PAGE}?status=failed"},
@@ -116,17 +117,15 @@ def test_the_form_sets_a_cookie_that_scripts_and_other_sites_cannot_use() -> Non
 
 
 def test_the_cookie_opens_the_pages() -> None:
-    assert request(Hubs(), PAGE, token="s3cret", headers=cookie_of()).status_code == 200
+    assert request(Rig(), PAGE, token="s3cret", headers=cookie_of()).status_code == 200
 
 
 def test_the_cookie_of_another_token_does_not() -> None:
-    assert request(Hubs(), PAGE, token="other", headers=cookie_of()).status_code == 401
+    assert request(Rig(), PAGE, token="other", headers=cookie_of()).status_code == 401
 
 
 def test_a_wrong_token_is_asked_for_again() -> None:
-    answer = request(
-        Hubs(), "/login", method="POST", data={"token": "guess", "back": "/hubs"}, token="s3cret"
-    )
+    answer = request(Rig(), "/login", method="POST", data={"token": "guess", "back": "/hubs"}, token="s3cret")
 
     assert answer.status_code == 401
     assert "That is not the token." in answer.text
@@ -138,7 +137,7 @@ def test_a_wrong_token_is_asked_for_again() -> None:
     "back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a\r\nX: y", "javascript:x"]
 )
 def test_the_form_leads_only_to_pages_of_ours(back: str) -> None:
-    answer = request(Hubs(), "/login", method="POST", data={"token": "s3cret", "back": back}, token="s3cret")
+    answer = request(Rig(), "/login", method="POST", data={"token": "s3cret", "back": back}, token="s3cret")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
@@ -146,21 +145,21 @@ def test_the_form_leads_only_to_pages_of_ours(back: str) -> None:
 def test_a_form_larger_than_ours_is_not_read() -> None:
     data = {"token": "s3cret", "filler": "x" * 10_000}
 
-    assert request(Hubs(), "/login", method="POST", data=data, token="s3cret").status_code == 401
+    assert request(Rig(), "/login", method="POST", data=data, token="s3cret").status_code == 401
 
 
 def test_the_form_has_its_style_without_the_token() -> None:
-    assert request(Hubs(), "/static/style.css", token="s3cret").status_code == 200
+    assert request(Rig(), "/static/pages.css", token="s3cret").status_code == 200
 
 
-@pytest.mark.parametrize("path", [PAGE, f"{PAGE}.json", "/nope", "/healthz", "/static/style.css", "/"])
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}.json", "/nope", "/healthz", "/static/pages.css", "/"])
 @pytest.mark.parametrize("token", [None, "s3cret"])
 def test_every_answer_carries_the_policy(path: str, token: str | None) -> None:
-    headers = request(Hubs(), path, token=token).headers
+    headers = request(Rig(), path, token=token).headers
 
     assert headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
@@ -168,4 +167,34 @@ def test_every_answer_carries_the_policy(path: str, token: str | None) -> None:
 
 
 def test_pages_are_not_kept() -> None:
-    assert request(Hubs(), PAGE).headers["cache-control"] == "no-store"
+    assert request(Rig(), PAGE).headers["cache-control"] == "no-store"
+
+
+def test_a_form_of_another_site_is_refused_even_without_an_origin() -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Accept": "application/json"}
+
+    answer = request(Rig(), "/h/default/instances/start", method="POST", data={"name": "x"}, headers=headers)
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/durakit/h/default/instances", "/h/default/instances"])
+def test_a_proxy_may_keep_the_base_path_or_take_it_away(path: str) -> None:
+    answer = request(Rig(), path, base_path="/durakit")
+
+    assert answer.status_code == 200
+    assert 'href="/durakit/hubs"' in answer.text
+    assert 'href="/hubs"' not in answer.text
+
+
+def test_redirects_keep_the_base_path() -> None:
+    answer = request(Rig(), "/durakit/", base_path="/durakit")
+
+    assert answer.headers["location"] == "/durakit/h/default/instances"
+
+
+def test_the_form_behind_a_base_path_leads_back_below_it() -> None:
+    answer = request(Rig(), "/durakit/hubs", base_path="/durakit", token="s3cret")
+
+    assert answer.status_code == 401
+    assert 'name="back" value="/durakit/hubs"' in answer.text

@@ -10,7 +10,8 @@ from durakit.cli import ports
 from durakit.dashboard import on_demand
 from durakit.dashboard.on_demand import Dashboard
 
-from .visiting import Hubs
+from ..scheduler.rig import Rig
+from .visiting import backend_of
 
 Visit = Callable[[str], Awaitable[None]]
 
@@ -21,7 +22,7 @@ def serve(visit: Visit) -> None:
     async def run() -> None:
         listener = ports.listen("127.0.0.1", 0, "--dashboard-port")
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        dashboard = Dashboard(listener, Hubs(), host="127.0.0.1", grpc_port=8080, token=None)
+        dashboard = Dashboard(listener, lambda: backend_of(Rig()), host="127.0.0.1", token=None)
         dashboard.open()
         await visit(address)
         await dashboard.close()

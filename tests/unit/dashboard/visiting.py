@@ -1,77 +1,62 @@
-"""A dashboard to visit without a network: its data written by the test, its clock told the time."""
+"""A dashboard to visit without a network: pages over the real engine; the test moves clock and workers."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import httpx
-from durakit.dashboard.views import PAGE_SIZE
+from durakit.dashboard.backend import Backend
+from durakit.dashboard.embedded.backend import EmbeddedBackend
 from durakit.dashboard.web import create_app
-from durakit.scheduler.refusal import Refusal
-from durakit.scheduler.server import InstancePage, InstanceRow
+from durakit.scheduler.engine import Engine
 
-NOW = datetime(2026, 11, 21, 13, 50, 36, tzinfo=timezone.utc)
+from ..scheduler.rig import Rig
 
-
-def row(instance_id: str, **changes: Any) -> InstanceRow:
-    """Return an instance that started a minute ago and runs."""
-    values: dict[str, Any] = {
-        "name": "purchase_order",
-        "status": "running",
-        "created_at": datetime(2026, 11, 21, 13, 49, 58, 123456, tzinfo=timezone.utc),
-        "updated_at": datetime(2026, 11, 21, 13, 50, 0, tzinfo=timezone.utc),
-        "parent_id": None,
-        "error": None,
-    }
-    return InstanceRow(id=instance_id, **{**values, **changes})
+ENDPOINT = "http://127.0.0.1:8080"
 
 
-@dataclass
-class Hubs:
-    """Task hubs and their instances, newest first; a cursor is the place in the list."""
+class Desk:
+    """The scheduler as the backend needs it, driven by a rig."""
 
-    rows: dict[str, list[InstanceRow]] = field(default_factory=lambda: {"default": []})
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
 
-    def hub_names(self) -> list[str]:
-        return list(self.rows)
+    @property
+    def engine(self) -> Engine:
+        return self._rig.engine
 
-    def list_instances(
-        self, hub: str, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> InstancePage:
-        if hub not in self.rows:
-            raise Refusal("NOT_FOUND", f"There is no task hub '{hub}'.")
-        if before is not None and not before.isdigit():
-            raise Refusal("INVALID_ARGUMENT", f"'{before}' is no cursor.")
-        found = [row for row in self.rows[hub] if status in (None, row.status)]
-        first = int(before or 0)
-        more = len(found) > first + limit
-        return InstancePage(found[first : first + limit], str(first + limit) if more else None)
+    async def call(self, hub: str, method: str, request: Any) -> Any:
+        response = self._rig.requests.by_method[method](request, self._rig.engine.hub(hub))
+        self._rig.commit()
+        return response
 
 
-def many(count: int = PAGE_SIZE + 1) -> Hubs:
-    """Return one hub with so many instances, i-0 the newest."""
-    return Hubs({"default": [row(f"i-{number}") for number in range(count)]})
+def backend_of(rig: Rig) -> EmbeddedBackend:
+    """Return what the pages talk to, on the rig's clock."""
+    return EmbeddedBackend(Desk(rig), ENDPOINT, now=lambda: rig.now)
 
 
 def request(
-    source: Any,
+    rig: Rig,
     path: str,
     *,
     method: str = "GET",
     headers: dict[str, str] | None = None,
-    data: dict[str, str] | None = None,
+    data: dict[str, Any] | None = None,
+    json: Any = None,
+    backend: Backend | None = None,
     **app: Any,
 ) -> httpx.Response:
-    """Return the answer of a dashboard over `source`; `app` are arguments of `create_app`."""
+    """Return the answer of a dashboard; `app` are arguments of `create_app`."""
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(
-            create_app(source, now=lambda: NOW, **app), raise_app_exceptions=False
-        )
+        talks_to = backend or backend_of(rig)
+        made = create_app(talks_to, now=lambda: rig.now, **app)
+        transport = httpx.ASGITransport(made, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8082") as client:
-            return await client.request(method, path, headers=headers, data=data)
+            answer = await client.request(method, path, headers=headers, data=data, json=json)
+        await talks_to.close()
+        return answer
 
     return asyncio.run(ask())

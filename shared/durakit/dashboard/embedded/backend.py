@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from durakit.dashboard import backend as api
 from durakit.dashboard.acts import ProtocolActs
@@ -21,10 +21,10 @@ from durakit.dashboard.facts import ChildFact
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.reasons import Reason, explain
 from durakit.dashboard.steps import Digest
+from durakit.scheduler.engine import Engine
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
-from durakit.scheduler.server import SchedulerServer
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.store.reader import Reader
 from durakit.scheduler.store.store import Connection
@@ -58,6 +58,19 @@ _CHILDREN_LOOKED_AT = 200
 _GENERATIONS_DEEP = 20
 
 
+class Scheduler(Protocol):
+    """What is needed of the scheduler; `SchedulerServer` is one."""
+
+    @property
+    def engine(self) -> Engine:
+        """Its hubs and their store."""
+        ...
+
+    async def call(self, hub: str, method: str, request: Any) -> Any:
+        """Answer a unary request once it is on disk; raise Refusal or StoreError."""
+        ...
+
+
 class EmbeddedBackend(ProtocolActs):
     """Reads by connections of its own, asks memory on the loop, acts through the scheduler's front desk.
 
@@ -65,11 +78,9 @@ class EmbeddedBackend(ProtocolActs):
         now: the time in nanoseconds since 1970.
     """
 
-    def __init__(
-        self, server: SchedulerServer, endpoint: str, *, now: Callable[[], int] = time.time_ns
-    ) -> None:
-        self._server = server
-        self._engine = server.engine
+    def __init__(self, scheduler: Scheduler, endpoint: str, *, now: Callable[[], int] = time.time_ns) -> None:
+        self._scheduler = scheduler
+        self._engine = scheduler.engine
         self._endpoint = endpoint
         self._now = now
         self._reader = Reader(self._engine.store)
@@ -89,11 +100,8 @@ class EmbeddedBackend(ProtocolActs):
         """The scheduler's address."""
         return self._endpoint
 
-    def begin(self) -> None:
-        """Look at the queues once a minute from now on."""
-        self._sampling = asyncio.get_running_loop().create_task(self._sample_for_ever())
-
     async def _sample_for_ever(self) -> None:
+        """Look at the queues once a minute."""
         while True:
             for hub in self._engine.hubs():
                 self._samplers.setdefault(hub.name, workload.Sampler()).sample(hub)
@@ -111,7 +119,7 @@ class EmbeddedBackend(ProtocolActs):
         """Make one call of the protocol."""
         self._hub(hub)
         try:
-            return await self._server.call(hub, method, request)
+            return await self._scheduler.call(hub, method, request)
         except Refusal as refusal:
             raise BackendError(_TROUBLE.get(refusal.status, "invalid"), refusal.message) from refusal
         except StoreError as error:
@@ -177,7 +185,7 @@ class EmbeddedBackend(ProtocolActs):
         if hub in await self.hub_names():
             raise BackendError("exists", f"There is a hub {hub} already.")
         try:
-            await self._server.call(hub, "CreateTaskHub", pb.CreateTaskHubRequest())
+            await self._scheduler.call(hub, "CreateTaskHub", pb.CreateTaskHubRequest())
         except Refusal as refusal:
             raise BackendError("invalid", refusal.message) from refusal
 
@@ -317,7 +325,7 @@ class EmbeddedBackend(ProtocolActs):
             records.read_failure(failure),
             len(digest.turns),
             None if last is None else last.at_ns,
-            session.offer.worker if isinstance(session, WorkerStream) else None,
+            workload.name_of(session) if isinstance(session, WorkerStream) else None,
         )
 
     async def _stuck_children(self, hub: str, row: api.InstanceRow, digest: Digest) -> tuple[ChildFact, ...]:
@@ -377,7 +385,8 @@ class EmbeddedBackend(ProtocolActs):
                 break
             members.insert(0, api.Relative(found[0], depth))
             parent_id, depth = found[0].parent_id, depth - 1
-        members += await self._descendants(hub, this, 1, per_level, only_open_and_failed)
+        below = await self._descendants(hub, this, 1, per_level, only_open_and_failed)
+        members = _with_hidden([*members, *below])
         digest = await self.digest(hub, instance_id)
         current = api.Generation(
             None, digest.execution_id or None, digest.started_ns, digest.ended_ns, True, True
@@ -402,9 +411,6 @@ class EmbeddedBackend(ProtocolActs):
         for row in rows:
             members.append(api.Relative(row, depth))
             members += await self._descendants(hub, row, depth + 1, per_level, narrowed)
-        hidden = total - len(rows)
-        if hidden > 0 and members:
-            members[-1] = replace(members[-1], hidden=hidden)
         return members
 
     async def raised_before(self, hub: str, name: str) -> dict[str, int]:
@@ -427,6 +433,8 @@ class EmbeddedBackend(ProtocolActs):
     async def workforce(self, hub: str) -> api.Workforce:
         """Return workers and queues."""
         task_hub = self._hub(hub)
+        if self._sampling is None:
+            self._sampling = asyncio.get_running_loop().create_task(self._sample_for_ever())
         sampler = self._samplers.setdefault(hub, workload.Sampler())
         return workload.workforce(task_hub, sampler, self._now())
 
@@ -434,6 +442,20 @@ class EmbeddedBackend(ProtocolActs):
         """Return what tells changes of a hub's instances."""
         self._hub(hub)
         return self._watching.watch(hub)
+
+
+def _with_hidden(members: list[api.Relative]) -> list[api.Relative]:
+    """Say of each member how many of its children are not among the others; of ancestors nothing."""
+    shown: dict[str, int] = {}
+    for member in members:
+        if member.row.parent_id is not None:
+            shown[member.row.parent_id] = shown.get(member.row.parent_id, 0) + 1
+    told = []
+    for member in members:
+        total = member.row.children.total if member.row.children is not None else 0
+        hidden = max(0, total - shown.get(member.row.id, 0)) if member.depth >= 0 else 0
+        told.append(replace(member, hidden=hidden))
+    return told
 
 
 def _page(

@@ -73,7 +73,7 @@ def _row(connection: Connection, values: Sequence[Any]) -> InstanceRow:
 def first_line(failure: bytes | None) -> str | None:
     """Return `ErrorType: first line of the message` of a stored failure."""
     told = read_failure(failure)
-    return None if told is None else told.first_line
+    return None if told is None else told.told.short_line
 
 
 def read_failure(failure: bytes | None) -> Failure | None:

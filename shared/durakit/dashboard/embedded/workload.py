@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
@@ -17,6 +18,7 @@ from durakit.scheduler.queues import WorkQueue
 from durakit.scheduler.streams import Key, WorkerStream
 from durakit.wire.messages import orchestration_pb2 as pb
 
+_UNIQUE = re.compile(r":[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$")
 GONE_NS = 10 * words.MINUTE
 SAMPLE_SECONDS = 60.0
 _DEPTHS = 30
@@ -55,10 +57,15 @@ def _hints(instance: Instance) -> Hints | None:
     return waits if isinstance(waits, Hints) else None
 
 
+def name_of(stream: WorkerStream) -> str:
+    """Return a worker's name as people know it: `host:pid`, without what makes it unique."""
+    return _UNIQUE.sub("", stream.offer.worker) or stream.offer.worker
+
+
 def _offering(stream: WorkerStream) -> Offering:
     if not stream.has_filter:
-        return Offering(stream.offer.worker, None, None)
-    return Offering(stream.offer.worker, stream.versions(turn=True), stream.versions(turn=False))
+        return Offering(name_of(stream), None, None)
+    return Offering(name_of(stream), stream.versions(turn=True), stream.versions(turn=False))
 
 
 def _suspension(instance: Instance) -> tuple[Suspended, int]:
@@ -84,7 +91,7 @@ def _turn_state(hub: TaskHub, instance: Instance, in_flight: InFlight) -> TurnSt
         held = in_flight.turns.get(instance)
         if held is None:
             return TurnState("running", None, None, deliveries)
-        return TurnState("running", held.given_ns, held.stream.offer.worker, deliveries)
+        return TurnState("running", held.given_ns, name_of(held.stream), deliveries)
     if not instance.queued:
         return None
     since = _oldest_arrival(instance)
@@ -113,7 +120,7 @@ def _task_states(hub: TaskHub, instance: Instance, in_flight: InFlight) -> dict[
         delivery = held.get(task.task_id)
         key = (task.name, task.version)
         if delivery is not None:
-            worker = delivery.stream.offer.worker
+            worker = name_of(delivery.stream)
             states[task.task_id] = TaskState(task.name, "running", delivery.given_ns, worker, task.version)
             continue
         if key not in accepted:
@@ -255,14 +262,14 @@ def _workers(hub: TaskHub, sampler: Sampler) -> Iterator[Worker]:
         oldest[delivery.stream] = min(delivery.given_ns, oldest.get(delivery.stream, delivery.given_ns))
     numbers: Counter[str] = Counter()
     for stream in sorted(hub.streams, key=lambda each: (each.offer.worker, each.offer.opened_ns)):
-        numbers[stream.offer.worker] += 1
-        yield _worker(stream, numbers[stream.offer.worker], oldest.get(stream), sampler.done(stream))
+        numbers[name_of(stream)] += 1
+        yield _worker(stream, numbers[name_of(stream)], oldest.get(stream), sampler.done(stream))
 
 
 def _worker(stream: WorkerStream, number: int, oldest_ns: int | None, done: int) -> Worker:
     offer = stream.offer
     return Worker(
-        name=offer.worker,
+        name=name_of(stream),
         stream=number,
         sdk=offer.sdk,
         offers=_offered_names(stream) if stream.has_filter else None,
@@ -292,7 +299,7 @@ def _offered_names(stream: WorkerStream) -> tuple[OfferedName, ...]:
 def _gone(departure: Departure) -> Worker:
     stream, offer = departure.stream, departure.stream.offer
     return Worker(
-        offer.worker, 1, offer.sdk, None, 0, 0, stream.turn_credit, stream.task_credit, None,
+        name_of(stream), 1, offer.sdk, None, 0, 0, stream.turn_credit, stream.task_credit, None,
         stream.answered, offer.opened_ns, departure.left_ns, departure.left_ns, departure.handed_over,
     )  # fmt: skip
 
@@ -320,7 +327,7 @@ def _queue_rows(hub: TaskHub, sampler: Sampler) -> list[Queue]:
             example = instance.name, instance.id
         turn_kind = kind == "orchestration"
         offered_by = dict.fromkeys(
-            stream.offer.worker for stream in hub.streams if stream.accepts(key, turn=turn_kind)
+            name_of(stream) for stream in hub.streams if stream.accepts(key, turn=turn_kind)
         )
         rows.append(
             Queue(
@@ -351,7 +358,7 @@ def _warnings(hub: TaskHub, queues: list[Queue], now_ns: int) -> Iterator[str]:
                 f"{words.counted(queue.waiting, 'item')} {verb} waited{waited}{where}. "
                 f"Start a worker that registers this name, or add it to one."
             )
-    for name in dict.fromkeys(stream.offer.worker for stream in hub.streams if not stream.has_filter):
+    for name in dict.fromkeys(name_of(stream) for stream in hub.streams if not stream.has_filter):
         yield f"{name} sent no filter: it is given every kind of work, and fails what it does not know."
     for instance in islice(hub.machine.resident.values(), _LOOKED_AT):
         if instance.offers > 3:

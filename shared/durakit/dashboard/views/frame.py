@@ -16,7 +16,7 @@ class Frame:
     """The bar on top, and what all pages must know.
 
     Attributes:
-        title: of the window; it starts with the state.
+        title: of the window, without the program's name; it starts with the state.
         hub: the hub that the page is about.
         hubs: all hubs, for the switcher.
         endpoint: the scheduler's address.

@@ -1,0 +1,144 @@
+"""One instance: timeline, sequence, input and output, relations; the drawings as files too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timeline, timeline_svg
+from durakit.dashboard.backend import BackendError, InstanceRow
+from durakit.dashboard.pages import wants_json
+from durakit.dashboard.routes.heads import head_of
+from durakit.dashboard.routes.paths import get, hub_of, id_of, options_of, page
+from durakit.dashboard.scene import Scene
+from durakit.dashboard.site import Site
+from durakit.dashboard.views.data import data_view
+from durakit.dashboard.views.instance import RelationsView, StepsView
+
+_CHILDREN_DRAWN = 50
+_DEEP = 5
+
+
+def add(app: FastAPI, site: Site) -> None:
+    """Add the paths of this module."""
+
+    async def instance(request: Request) -> Response:
+        if wants_json(request):
+            _, head = await head_of(site, hub_of(request), id_of(request), "timeline")
+            return JSONResponse(head.as_json())
+        found = await site.backend.rows(hub_of(request), [id_of(request)])
+        if found and found[0].status == "failed":
+            return await data(request)
+        return await timeline_page(request)
+
+    async def timeline_view(request: Request) -> StepsView:
+        hub, instance_id = hub_of(request), id_of(request)
+        frame, head = await head_of(site, hub, instance_id, "timeline")
+        options = options_of(request, "from", "to", "idle", "group", "kids", "step", "e")
+        scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
+        drawn = timeline.build(
+            scene,
+            frame.now_ns,
+            from_ns=parameters.moment(options.get("from", ""), frame.now_ns),
+            to_ns=parameters.moment(options.get("to", ""), frame.now_ns),
+            leave_out_idle=options.get("idle") != "0",
+            group=options.get("group") != "0",
+            chosen=options.get("step"),
+        )
+        return StepsView(frame, head, scene.digest, options, scene.taken, drawing=drawn)
+
+    async def timeline_page(request: Request) -> Response:
+        return site.answer(request, "timeline.html", await timeline_view(request))
+
+    async def timeline_file(request: Request) -> Response:
+        view = await timeline_view(request)
+        return _svg(timeline_svg.document(view.drawing, f"{view.head.row.name} {view.head.row.id}"))
+
+    async def sequence_view(request: Request) -> StepsView:
+        hub, instance_id = hub_of(request), id_of(request)
+        frame, head = await head_of(site, hub, instance_id, "sequence")
+        options = options_of(request, "join", "kids", "columns")
+        scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
+        most = {} if options.get("columns") != "all" else {"most_columns": 1000}
+        drawn = sequence.build(scene, frame.now_ns, join=options.get("join") != "0", **most)
+        return StepsView(frame, head, scene.digest, options, drawing=drawn)
+
+    async def sequence_page(request: Request) -> Response:
+        return site.answer(request, "sequence.html", await sequence_view(request))
+
+    async def sequence_file(request: Request) -> Response:
+        return _svg(sequence_svg.document((await sequence_view(request)).drawing))
+
+    async def sequence_text(request: Request) -> Response:
+        return PlainTextResponse(mermaid.text((await sequence_view(request)).drawing))
+
+    async def data(request: Request) -> Response:
+        hub, instance_id = hub_of(request), id_of(request)
+        frame, head = await head_of(site, hub, instance_id, "data")
+        digest = await site.backend.digest(hub, instance_id)
+        view = data_view(frame, head, head.instance, digest)
+        if view.failures:
+            drawn = timeline.build(Scene(head.row, digest), frame.now_ns, only_failed=True)
+            view = replace(view, drawing=drawn)
+        return site.answer(request, "data.html", view)
+
+    async def raw(request: Request) -> Response:
+        found = await site.backend.instance(hub_of(request), id_of(request))
+        which = request.path_params["which"]
+        texts = {"input": found.input, "output": found.output, "customStatus": found.custom_status}
+        return attachment(texts.get(which), f"{which}.json")
+
+    async def relations(request: Request) -> Response:
+        hub, instance_id = hub_of(request), id_of(request)
+        frame, head = await head_of(site, hub, instance_id, "relations")
+        narrowed = request.query_params.get("only") == "open"
+        per_level = 1_000 if request.query_params.get("all") == "1" else 50
+        family = await site.backend.family(
+            hub, instance_id, per_level=per_level, only_open_and_failed=narrowed
+        )
+        return site.answer(request, "relations.html", RelationsView(frame, head, family, narrowed))
+
+    base = "/h/{hub}/i/{id}"
+    get(app, f"{base}/timeline.svg", timeline_file)
+    get(app, f"{base}/sequence.svg", sequence_file)
+    get(app, f"{base}/sequence.mmd", sequence_text)
+    get(app, f"{base}/data/{{which}}", raw)
+    page(app, f"{base}/timeline", timeline_page)
+    page(app, f"{base}/sequence", sequence_page)
+    page(app, f"{base}/data", data)
+    page(app, f"{base}/relations", relations)
+    page(app, base, instance)
+
+
+async def scene_of(site: Site, hub: str, row: InstanceRow, *, deep: int) -> Scene:
+    """Return what drawings are made from; with children's steps as deep as asked, some at each level."""
+    digest = await site.backend.digest(hub, row.id)
+    children: dict[int, Scene] = {}
+    if deep:
+        steps = [step for step in digest.steps if step.kind == "child" and step.instance_id]
+        ids = [step.instance_id or "" for step in steps[:_CHILDREN_DRAWN]]
+        rows = {child.id: child for child in await site.backend.rows(hub, ids)}
+        for step in steps[:_CHILDREN_DRAWN]:
+            child = rows.get(step.instance_id or "")
+            if child is not None:
+                children[step.number] = await scene_of(site, hub, child, deep=deep - 1)
+    return Scene(row, digest, children=children)
+
+
+def attachment(text: str | None, name: str) -> Response:
+    """Return a payload exactly as it was recorded, to be kept as a file.
+
+    Raises:
+        BackendError: not_found, there is none.
+    """
+    if text is None:
+        raise BackendError("not_found", "There is no such payload.")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return PlainTextResponse(text, headers=headers)
+
+
+def _svg(document: str) -> Response:
+    return Response(document, media_type="image/svg+xml")

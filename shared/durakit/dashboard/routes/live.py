@@ -1,0 +1,75 @@
+"""Changes as Server-Sent Events: what changed, at most four times a second; pages fetch the rest anew."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from durakit.dashboard.backend import BackendError, Changed
+from durakit.dashboard.routes.paths import get, hub_of
+from durakit.dashboard.site import Site
+
+HEARTBEAT_SECONDS = 10.0
+PAUSE_SECONDS = 0.25
+RETRY_MS = 1_000
+_IDS_TOLD = 500
+
+
+def add(app: FastAPI, site: Site) -> None:
+    """Add the paths of this module."""
+
+    async def live(request: Request) -> Response:
+        hub, topic = hub_of(request), request.query_params.get("topic", "instances")
+        if hub not in await site.backend.hub_names():
+            raise BackendError("not_found", f"There is no task hub {hub}.")
+        resumed = "last-event-id" in request.headers
+        return StreamingResponse(
+            events(site, hub, topic, resumed=resumed),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    get(app, "/h/{hub}/live", live)
+
+
+async def events(site: Site, hub: str, topic: str, *, resumed: bool) -> AsyncIterator[str]:
+    """Yield the stream of one page.
+
+    A reader that is slow, or comes back after a gap, loses changes in between and never the last one:
+    each message says only that something is new.
+    """
+    yield f"retry: {RETRY_MS}\n\n"
+    number = 0
+    if resumed:
+        yield message(number, Changed(None))
+    async with site.backend.watch(hub) as watch:
+        while True:
+            changed = await watch.next(HEARTBEAT_SECONDS)
+            told = concerning(changed, topic)
+            if told.is_nothing:
+                yield ": still here\n\n"
+            else:
+                number += 1
+                yield message(number, told)
+            if not changed.is_nothing:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+def concerning(changed: Changed, topic: str) -> Changed:
+    """Return what of a change matters to a page."""
+    kind, _, instance_id = topic.partition(":")
+    if kind == "instance" and changed.ids is not None:
+        return Changed(changed.ids & {instance_id})
+    return changed
+
+
+def message(number: int, changed: Changed) -> str:
+    """Return one event of the stream; `ids` null: anything may have changed."""
+    ids = None if changed.ids is None or len(changed.ids) > _IDS_TOLD else sorted(changed.ids)
+    data = json.dumps({"ids": ids, "created": changed.created})
+    return f"id: {number}\nevent: change\ndata: {data}\n\n"
