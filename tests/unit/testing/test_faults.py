@@ -24,6 +24,10 @@ def charge(_: ActivityContext, amount: int) -> int:
     return amount
 
 
+def once(_: ActivityContext) -> None:
+    pass
+
+
 async def pay_twice(ctx: OrchestrationContext) -> list[int | str]:
     paid: list[int | str] = []
     for amount in (10, 20):
@@ -187,6 +191,10 @@ def test_a_lost_session_makes_the_worker_replay() -> None:
         (lambda f: f.fail("charge", call=3), "fail 'charge', call 3 (it was called 2 times)"),
         (lambda f: f.fail("chrage"), "fail 'chrage', every call (it never was)"),
         (
+            lambda f: (f.crash_worker(before="once", call=2), f.fail("never")),
+            "crash_worker before 'once', call 2 (it was called once); fail 'never', every call (it never was)",
+        ),
+        (
             lambda f: f.crash_worker(after="pay_twice", call=[9]),
             "crash_worker after 'pay_twice', call [9] (it was called 3 times)",
         ),
@@ -195,8 +203,14 @@ def test_a_lost_session_makes_the_worker_replay() -> None:
 def test_a_fault_that_was_never_reached_fails_the_test(
     hub: InProcessTaskHub, inject: Callable[[Any], None], sentence: str
 ) -> None:
+    async def call_once(ctx: OrchestrationContext) -> None:
+        await ctx.call_activity(once)
+
+    hub.add_orchestrator(call_once)
+    hub.add_activity(once)
     inject(hub.faults)
     hub.run(pay_twice)
+    hub.run(call_once)
 
     with pytest.raises(FaultNotReached, match=re.escape(f"what it was to show: {sentence}.")):
         hub.__exit__(None)
