@@ -23,6 +23,7 @@ class Showing:
 
 
 SHOWINGS: dict[str, Showing] = {
+    "ai_agent": Showing(("--approve-as", "Ann")),
     "eternal_orchestrations": Showing(("--interval", "2")),
     "async_http_api": Showing(demo=True),
     "human_interaction": Showing(demo=True),
