@@ -1,9 +1,9 @@
 """Durable orchestrations in ordinary Python, on the Durable Task protocol.
 
 `connect` and `connect_async` give a client, `run_worker` is a worker's whole program; all three read their
-settings from the environment. `client_program`, `finished`, `result_of` and `watch` are what a client's program
-needs around its calls. They load on first use, so that importing this package costs little and does not
-load grpc.
+settings from the environment. `client_program`, `finished`, `result_of` and `watch` are what a client's
+program needs around its calls. They load on first use, so that importing this package costs little and does
+not load grpc.
 """
 
 from __future__ import annotations

@@ -144,9 +144,7 @@ def completed(state: OrchestrationState | None, instance_id: str) -> Orchestrati
     return state
 
 
-def watch(
-    client: TaskHubGrpcClient, instance_id: str, *, every: float = 0.2
-) -> Iterator[OrchestrationState]:
+def watch(client: TaskHubGrpcClient, instance_id: str, *, every: float = 0.2) -> Iterator[OrchestrationState]:
     """Yield the state of the instance now and after each change, the last time when it has ended.
 
     It is asked for `every` so many seconds; what changed and changed again in between is one change. Yields

@@ -60,6 +60,12 @@ SETTINGS = (
         "How many running orchestrations a worker keeps in memory between two steps; 0: none.",
     ),
     Setting(
+        "link",
+        "DURAKIT_LINK",
+        "on",
+        "Whether to use the faster link where the scheduler offers it: on or off.",
+    ),
+    Setting(
         "max_orchestrations",
         "DURAKIT_MAX_ORCHESTRATIONS",
         "",
@@ -97,6 +103,7 @@ SETTINGS = (
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+ON_OFF = ("on", "off")
 
 
 class Authentication(Enum):
@@ -143,6 +150,7 @@ class Settings:
     token_file_path: str | None = None
     token: str | None = None
     session_cache: int = 1000
+    link: bool = True
     max_orchestrations: int | None = None
     max_activities: int | None = None
     max_entities: int | None = None
@@ -196,6 +204,11 @@ def session_cache_size() -> int:
     """How many sessions a worker keeps, from the environment alone: for workers made without `Settings`."""
     values = _by_variable(os.environ)
     return _session_cache(values.get("session_cache", _DEFAULTS["session_cache"]))
+
+
+def uses_link() -> bool:
+    """Whether to use links, from the environment alone: for workers and clients made without `Settings`."""
+    return _choice("DURAKIT_LINK", os.environ.get("DURAKIT_LINK") or _DEFAULTS["link"], ON_OFF) == "on"
 
 
 def read_dotenv(folder: Path | None = None) -> dict[str, str]:
@@ -281,6 +294,7 @@ def _checked(values: dict[str, str]) -> Settings:
         token_file_path=values.get("token_file_path"),
         token=values.get("token"),
         session_cache=_session_cache(values["session_cache"]),
+        link=_choice("DURAKIT_LINK", values["link"], ON_OFF) == "on",
         max_orchestrations=_number("max_orchestrations", values, at_least=1),
         max_activities=_number("max_activities", values, at_least=1),
         max_entities=_number("max_entities", values, at_least=1),

@@ -22,12 +22,13 @@ from durakit.replay.versioning import VersionFailureStrategy, VersioningOptions,
 from durakit.runtime.activities import ActivityRunner
 from durakit.runtime.delivery import Delivery
 from durakit.runtime.dispatch import Dispatcher, Limits
+from durakit.runtime.link import LinkedDelivery
 from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.stream import WorkItemStream
 from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import TurnRunner
 from durakit.serialization import JsonDataConverter
-from durakit.settings import session_cache_size
+from durakit.settings import session_cache_size, uses_link
 from durakit.wire.connection import Connection, address_for
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -60,7 +61,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 MAXIMUM_TIMER_INTERVAL = timedelta(days=3)
 #: How long `stop` waits for what is running.
 STOP_GRACE = timedelta(seconds=30)
-SESSIONS_HEADER = "durakit-sessions"
 
 _MAX_DEFAULT_THREADS = 128
 _FROM_REGISTRY: Any = object()
@@ -318,11 +318,14 @@ class _Running:
         self._logger = worker._logger
         self.connected = threading.Event()
         self._connection = worker._connect()
-        self._delivery = Delivery(self._connection, logger=self._logger)
         # On a thread of their own: user code may run there, and must not hold up a thread of gRPC.
         self._evictions = WorkerThreads("durakit-evictions", 1, close_session, logger=self._logger)
         self._sessions = SessionCache(session_cache_size(), self._evictions.submit)
+        self._delivery = LinkedDelivery(
+            Delivery(self._connection, logger=self._logger), self._drop_session, logger=self._logger
+        )
         self._dispatcher = _dispatcher(worker, self._connection, self._delivery, self._sessions)
+        self._delivery.go_ahead = self._dispatcher.go_ahead
         request = _opening_request(worker)
         self._stream = WorkItemStream(
             self._connection,
@@ -330,7 +333,8 @@ class _Running:
             self._dispatcher.take,
             self._opened,
             worker._resiliency,
-            metadata=((SESSIONS_HEADER, str(self._sessions.size)),) if self._sessions.size else (),
+            sessions=self._sessions.size,
+            delivery=self._delivery if uses_link() else None,
             logger=self._logger,
         )
         self._reader = threading.Thread(target=self._stream.run, name="durakit-worker", daemon=True)
@@ -354,13 +358,18 @@ class _Running:
         self._sessions.clear()
         return all_ended
 
+    def _drop_session(self, instance_id: str) -> None:
+        session = self._sessions.take(instance_id)
+        if session is not None:
+            self._evictions.submit(session)
+
     def _opened(self) -> None:
         self._delivery.reconnected()
         self.connected.set()
 
 
 def _dispatcher(
-    worker: TaskHubGrpcWorker, connection: Connection, delivery: Delivery, sessions: SessionCache
+    worker: TaskHubGrpcWorker, connection: Connection, delivery: LinkedDelivery, sessions: SessionCache
 ) -> Dispatcher:
     description = f"{socket.gethostname()}, process {os.getpid()}"
     options = ExecutionOptions(

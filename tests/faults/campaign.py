@@ -33,6 +33,8 @@ CRASH_POINTS = ("before", "after")
 SHARE_OF_CRASHES = 0.25
 LAST_COMMIT = 60
 """Crashes happen at one of so many commits; an unkilled run has more."""
+FEW_COMMITS = {"fanout": 3}
+"""Shapes whose answers may share so few commits that a later one need not come."""
 SHARE_OF_SINGLES = 0.2
 """Part of the rounds that run a single instance."""
 SHARE_OF_SECOND_KILLS = 0.4
@@ -73,7 +75,8 @@ def draw_round(seed: int) -> Round:
     draw = random.Random(seed)
     shape = draw.choice(list(SINGLES)) if draw.random() < SHARE_OF_SINGLES else "many"
     if draw.random() < SHARE_OF_CRASHES:
-        return Round(seed, shape, (), f"{draw.choice(CRASH_POINTS)}:{draw.randint(1, LAST_COMMIT)}")
+        last = FEW_COMMITS.get(shape, LAST_COMMIT)
+        return Round(seed, shape, (), f"{draw.choice(CRASH_POINTS)}:{draw.randint(1, last)}")
     count = 2 if draw.random() < SHARE_OF_SECOND_KILLS else 1
     instants = sorted(draw.random() for _ in range(count))
     kills = tuple(Kill(draw.choices(VICTIMS, WEIGHTS)[0], instant) for instant in instants)

@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,8 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
     from durakit.runtime.activities import ActivityRunner
-    from durakit.runtime.delivery import Delivery
-    from durakit.runtime.turns import TurnOutcome, TurnRunner
+    from durakit.runtime.link import LinkedDelivery
+    from durakit.runtime.turns import AheadTurn, TurnOutcome, TurnRunner
 
 #: So many turns run at once on the threads that bring them, and as many on threads of their own. Turns only
 #: compute: more of them would fight.
@@ -55,7 +56,7 @@ class Dispatcher:
         self,
         turns: TurnRunner,
         activities: ActivityRunner,
-        delivery: Delivery,
+        delivery: LinkedDelivery,
         limits: Limits,
         *,
         worker_description: str,
@@ -112,6 +113,16 @@ class Dispatcher:
         else:
             self._logger.warning("A work item of kind %s cannot be served and is left alone", kind)
 
+    def go_ahead(self, results: Sequence[pb.ActivityResponse]) -> AheadTurn | None:
+        """The turn that follows from results of one instance, if that may be run here and now."""
+        instance_id = results[0].instanceId
+        if self._draining or not self._gate.enter_if_free(instance_id):
+            return None
+        try:
+            return self._turns.go_ahead(results)
+        finally:
+            self._leave(instance_id)
+
     def drain(self, grace_seconds: float) -> bool:
         """Begin nothing more, abandon what waits, let finish what runs; True when all has ended in time, the
         answers included.
@@ -154,6 +165,10 @@ class Dispatcher:
         """Run a turn that has passed the gate; its instance stays there until the answer has arrived."""
         request, token = item.orchestratorRequest, item.completionToken
         instance_id = request.instanceId
+        if self._turns.is_behind(request):
+            # The scheduler drops the item when it takes the turn that was sent, and repeats it otherwise.
+            self._leave(instance_id)
+            return
         try:
             outcome = self._turns.execute(request, token)
         except VersionMismatchReject as rejection:
@@ -201,8 +216,11 @@ class Dispatcher:
     async def _run_async_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
         response = await self._activities.run_async(request, item.completionToken)
-        # Not from here: making a call may mean fetching an access token first.
-        self._async_results.submit((request, response))
+        if self._delivery.is_immediate:
+            self._delivery.complete_activity(request, response)
+        else:
+            # Not from here: making a call may mean fetching an access token first.
+            self._async_results.submit((request, response))
 
     def _deliver(self, answer: tuple[pb.ActivityRequest, pb.ActivityResponse]) -> None:
         self._delivery.complete_activity(*answer)
@@ -245,6 +263,14 @@ class InstanceGate:
             line = self._lines.get(instance_id)
             if line is not None:
                 line.append(item)
+                return False
+            self._lines[instance_id] = deque()
+            return True
+
+    def enter_if_free(self, instance_id: str) -> bool:
+        """Whether no turn of the instance runs; then the caller's may, until it leaves."""
+        with self._lock:
+            if instance_id in self._lines:
                 return False
             self._lines[instance_id] = deque()
             return True

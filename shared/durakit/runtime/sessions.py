@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One live execution, and what the scheduler must agree on before it may go on."""
+    """One live execution, and what the scheduler must agree on before it may go on.
+
+    Attributes:
+        is_quick: whether that turn took so little time that nobody minds another one.
+    """
 
     execution: Execution
     execution_id: str
     committed_events: int
+    is_quick: bool = False
 
 
 def close_session(session: Session) -> None:
@@ -49,6 +54,10 @@ class SessionCache:
         """The instance's session, which then belongs to the caller; None when there is none."""
         with self._lock:
             return self._sessions.pop(instance_id, None)
+
+    def peek(self, instance_id: str) -> Session | None:
+        """The instance's session, which stays where it is."""
+        return self._sessions.get(instance_id)
 
     def keep(self, instance_id: str, session: Session) -> None:
         """Keep a session, newest of all; what it displaces is closed."""

@@ -20,11 +20,14 @@ from grpc import StatusCode
 
 from durakit.errors import DurakitError
 from durakit.runtime.relay import Relay
+from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
+from durakit.wire.methods import LINK_HEADER
 from durakit.wire.status import named_error
 
 if TYPE_CHECKING:
     from durakit.grpc_options import GrpcWorkerResiliencyOptions
+    from durakit.runtime.link import Link, LinkedDelivery
     from durakit.wire.channel import Metadata
     from durakit.wire.connection import Connection
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 GOOD_STREAM_SECONDS = 5.0
 #: A scheduler that sends no headers before its first item counts as connected after this time.
 HEADERS_TIMEOUT_SECONDS = 1.0
+#: Tells a scheduler that knows sessions how many this worker keeps.
+SESSIONS_HEADER = "durakit-sessions"
 
 
 class StreamEnd(Enum):
@@ -115,10 +120,10 @@ class Backoff:
 class WorkItemStream:
     """Reads work items and hands them to `on_item`; `run` returns when `stop` was called.
 
-    `on_item` may work on the item itself: if that takes long, further items are read by another thread.
+    `request` makes the opening message and `sessions` says how many executions this worker keeps; `on_open`
+    is told when a stream is open. A scheduler that offers links is opened one, unless `delivery` is None.
 
-    `request` makes the opening message and `metadata` its extra headers; `on_open` is told when a stream is
-    open.
+    `on_item` may work on the item itself: if that takes long, further items are read by another thread.
     """
 
     def __init__(
@@ -129,7 +134,8 @@ class WorkItemStream:
         on_open: Callable[[], None],
         resiliency: GrpcWorkerResiliencyOptions,
         *,
-        metadata: Metadata = (),
+        sessions: int = 0,
+        delivery: LinkedDelivery | None = None,
         logger: logging.Logger,
     ) -> None:
         self._connection = connection
@@ -137,7 +143,8 @@ class WorkItemStream:
         self._on_item = on_item
         self._on_open = on_open
         self._resiliency = resiliency
-        self._metadata = metadata
+        self._sessions = sessions
+        self._delivery = delivery
         self._logger = logger
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -180,16 +187,23 @@ class WorkItemStream:
         error: DurakitError | None = None
         opened_at: float | None = None
         watch: StreamWatch | None = None
+        opened_link: Link | None = None
         try:
             stub = self._connection.stub
-            stub.Hello(Empty(), timeout=self._resiliency.hello_timeout_seconds)
+            hello = stub.Hello.future(Empty(), timeout=self._resiliency.hello_timeout_seconds)
+            hello.result()
+            if self._delivery is not None and _offers_links(hello):
+                opened_link = self._delivery.open(link.Opening(work=self._request(), sessions=self._sessions))
             with self._lock:
                 if self._stopping.is_set():
                     return Ended(StreamEnd.STOPPED)
-                self._call = stub.GetWorkItems(self._request(), metadata=self._metadata)
+                if opened_link is not None:
+                    self._call = stub.open_link(opened_link.messages())
+                else:
+                    self._call = stub.GetWorkItems(self._request(), metadata=self._metadata)
             opened_at = time.monotonic()
             watch = StreamWatch(self._call, self._opened, self._resiliency.silent_disconnect_timeout_seconds)
-            self._read(self._call, watch)
+            self._read(self._call if opened_link is None else opened_link.items(self._call), watch)
             code = StatusCode.OK
         except grpc.RpcError as raw:
             error = named_error(raw, method="GetWorkItems", address=str(self._connection.address))
@@ -204,6 +218,8 @@ class WorkItemStream:
         finally:
             if watch is not None:
                 watch.end()
+            if opened_link is not None and self._delivery is not None:
+                self._delivery.closed(opened_link)
             with self._lock:
                 self._call = None
         if self._stopping.is_set():
@@ -214,6 +230,10 @@ class WorkItemStream:
             # The error is our own cancellation, which would not say why.
             kind, error = StreamEnd.SILENT, None
         return Ended(kind, error, open_seconds, had_items=watch is not None and watch.had_items)
+
+    @property
+    def _metadata(self) -> Metadata:
+        return ((SESSIONS_HEADER, str(self._sessions)),) if self._sessions else ()
 
     def _read(self, items: Iterable[pb.WorkItem], watch: StreamWatch) -> None:
         def take(item: pb.WorkItem) -> None:
@@ -242,6 +262,11 @@ class WorkItemStream:
             str(ended.error or f"Lost {self._connection.address}: {ended.kind.value}").rstrip("."),
             pause_seconds,
         )
+
+
+def _offers_links(hello: Any) -> bool:
+    """Whether the answer to Hello came from a scheduler that knows links."""
+    return any(key == LINK_HEADER for key, _ in hello.initial_metadata() or ())
 
 
 class StreamWatch:

@@ -8,13 +8,15 @@ fail calls `execute`, delivers, and then says by `accepted` or `dropped` whether
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from google.protobuf.wrappers_pb2 import Int32Value
 
 from durakit.replay import Execution, VersionMismatchReject
+from durakit.replay.clock import timestamp_of_ns
 from durakit.replay.failures import failure_details
 from durakit.runtime.sessions import Session, SessionCache
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -29,6 +31,9 @@ HistoryReader = Callable[[pb.OrchestratorRequest], Iterable[pb.HistoryEvent]]
 #: A response above this many bytes is sent in parts: gRPC's usual limit is 4 MiB (semantics 2.6 rule 3).
 MAX_RESPONSE_BYTES = 3_900_000
 
+#: A turn that took less is run ahead of being asked for, between two messages of a link.
+QUICK_TURN_SECONDS = 0.005
+
 #: Actions that leave a confirmation event in the history.
 _CONFIRMED = frozenset(
     {"scheduleTask", "createTimer", "createSubOrchestration", "sendEvent", "sendEntityMessage"}
@@ -42,6 +47,16 @@ class TurnOutcome:
 
     response: pb.OrchestratorResponse
     session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AheadTurn:
+    """A turn that nobody asked for yet, and what must be true for it to count."""
+
+    response: pb.OrchestratorResponse
+    execution_id: str
+    committed_events: int
+    started_ns: int
 
 
 class TurnRunner:
@@ -93,6 +108,43 @@ class TurnRunner:
                 committed = len(past)
         return self._advance(execution, request, past, committed, completion_token)
 
+    def is_behind(self, request: pb.OrchestratorRequest) -> bool:
+        """Whether the request asks for a turn that this worker has sent already, ahead of being asked."""
+        if not _comes_without_history(request):
+            return False
+        session = self._sessions.peek(request.instanceId)
+        committed = request.properties.get(COMMITTED_EVENTS)
+        return (
+            session is not None
+            and committed is not None
+            and request.executionId.value == session.execution_id
+            and committed.number_value < session.committed_events
+        )
+
+    def go_ahead(self, results: Sequence[pb.ActivityResponse]) -> AheadTurn | None:
+        """The turn that follows from results of one instance's activities, if its session is here.
+
+        None when there is no session, or its last turn was so slow that the next one had better be asked
+        for. The session is kept: whether the turn counted will be told by the next item, or by a refusal.
+        """
+        instance_id = results[0].instanceId
+        session = self._sessions.take(instance_id)
+        if session is None:
+            return None
+        if not session.is_quick:
+            self._sessions.keep(instance_id, session)
+            return None
+        started_ns = max(time.time_ns(), session.execution.now_ns)
+        request = pb.OrchestratorRequest(
+            instanceId=instance_id, newEvents=[_started(started_ns), *map(_completed, results)]
+        )
+        outcome = self._advance(session.execution, request, (), session.committed_events, "")
+        if outcome.response.ByteSize() > MAX_RESPONSE_BYTES:
+            self.dropped(outcome)
+            return None
+        self.accepted(outcome)
+        return AheadTurn(outcome.response, session.execution_id, session.committed_events, started_ns)
+
     def accepted(self, outcome: TurnOutcome) -> None:
         """The scheduler has committed the response: keep the session if there is one."""
         if outcome.session is not None:
@@ -120,6 +172,7 @@ class TurnRunner:
     ) -> TurnOutcome:
         response = pb.OrchestratorResponse(instanceId=request.instanceId, completionToken=completion_token)
         keep = False
+        began = time.perf_counter()
         try:
             if committed and past:
                 execution.replay(past)
@@ -142,7 +195,8 @@ class TurnRunner:
                 execution.close()
         if not keep:
             return TurnOutcome(response)
-        return TurnOutcome(response, _session_after(execution, request, response, committed))
+        is_quick = time.perf_counter() - began < QUICK_TURN_SECONDS
+        return TurnOutcome(response, _session_after(execution, request, response, committed, is_quick))
 
 
 def split_response(
@@ -198,7 +252,11 @@ def _agrees(session: Session, request: pb.OrchestratorRequest) -> bool:
 
 
 def _session_after(
-    execution: Execution, request: pb.OrchestratorRequest, response: pb.OrchestratorResponse, committed: int
+    execution: Execution,
+    request: pb.OrchestratorRequest,
+    response: pb.OrchestratorResponse,
+    committed: int,
+    is_quick: bool,
 ) -> Session | None:
     execution_id = execution.execution_id
     if execution_id is None:
@@ -206,7 +264,23 @@ def _session_after(
         return None
     confirmed = sum(action.WhichOneof("orchestratorActionType") in _CONFIRMED for action in response.actions)
     # New events, one confirmation per action, and the turn's own orchestratorCompleted (semantics 3.1).
-    return Session(execution, execution_id, committed + len(request.newEvents) + confirmed + 1)
+    events = committed + len(request.newEvents) + confirmed + 1
+    return Session(execution, execution_id, events, is_quick)
+
+
+def _started(at_ns: int) -> pb.HistoryEvent:
+    return pb.HistoryEvent(
+        eventId=-1, timestamp=timestamp_of_ns(at_ns), orchestratorStarted=pb.OrchestratorStartedEvent()
+    )
+
+
+def _completed(result: pb.ActivityResponse) -> pb.HistoryEvent:
+    return pb.HistoryEvent(
+        eventId=-1,
+        taskCompleted=pb.TaskCompletedEvent(
+            taskScheduledId=result.taskId, result=result.result if result.HasField("result") else None
+        ),
+    )
 
 
 def _rewinds(response: pb.OrchestratorResponse) -> bool:

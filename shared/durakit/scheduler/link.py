@@ -28,7 +28,6 @@ from durakit.wire.methods import BY_NAME
 
 logger = logging.getLogger(__name__)
 
-SERVICE = "durakit.link.v1.Link"
 MOST_ITEMS = 256
 MOST_BYTES = 1024 * 1024
 """What one message to the worker holds; a single larger item goes alone."""

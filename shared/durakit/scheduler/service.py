@@ -31,7 +31,7 @@ from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
 from durakit.wire import framing
 from durakit.wire.messages import link_pb2 as link_messages
 from durakit.wire.messages import orchestration_pb2 as pb
-from durakit.wire.methods import METHODS, SERVICE, Method
+from durakit.wire.methods import LINK_HEADER, LINK_METHOD, LINK_SERVICE, METHODS, SERVICE, Method
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Service:
         )
         return (
             grpc.method_handlers_generic_handler(SERVICE, methods),
-            grpc.method_handlers_generic_handler(link.SERVICE, {"Open": opening}),
+            grpc.method_handlers_generic_handler(LINK_SERVICE, {LINK_METHOD: opening}),
         )
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
@@ -307,6 +307,7 @@ def _count(text: str) -> int:
 
 async def _hello(request: Empty, context: Context) -> Empty:
     """Answer without touching a hub: asking whether somebody is there must not make one."""
+    await context.send_initial_metadata(((LINK_HEADER, "1"),))
     return request
 
 

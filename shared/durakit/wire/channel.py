@@ -7,14 +7,15 @@ Addresses are in `address`, what status codes mean in `status`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from durakit._version import __version__
 from durakit.wire.address import Address
-from durakit.wire.methods import METHODS, SERVICE, Method
+from durakit.wire.messages import link_pb2 as link
+from durakit.wire.methods import LINK_METHOD, LINK_SERVICE, METHODS, SERVICE, Method
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -110,12 +111,13 @@ class Stub:
 
     Every call carries what `metadata` returns at that moment, plus the call's own `metadata=`. `future` of a
     unary method returns the call under way instead of waiting for its answer:
-    `stub.StartInstance.future(request, timeout=seconds)`.
+    `stub.StartInstance.future(request, timeout=seconds)`. `open_link(messages)` opens a link.
     """
 
     def __init__(self, channel: grpc.Channel, metadata: MetadataSource) -> None:
         for method in METHODS:
             setattr(self, method.name, _Method(_multicallable(channel, method), metadata))
+        self.open_link = _Method(_link_multicallable(channel), metadata)
 
     if TYPE_CHECKING:
 
@@ -131,7 +133,9 @@ class _Method:
         self._multicallable = multicallable
         self._source = source
 
-    def __call__(self, request: Message, timeout: float | None = None, metadata: Metadata = ()) -> Any:
+    def __call__(
+        self, request: Message | Iterator[Message], timeout: float | None = None, metadata: Metadata = ()
+    ) -> Any:
         return self._multicallable(request, timeout=timeout, metadata=(*self._source(), *metadata))
 
     def future(self, request: Message, timeout: float | None = None) -> grpc.Future[Any]:
@@ -146,6 +150,7 @@ class AsyncStub:
     def __init__(self, channel: grpc.aio.Channel, metadata: AsyncMetadataSource) -> None:
         for method in METHODS:
             setattr(self, method.name, _async_call(_multicallable(channel, method), metadata, method.streams))
+        self.open_link = _async_call(_link_multicallable(channel), metadata, streams=True)
 
     if TYPE_CHECKING:
 
@@ -162,10 +167,19 @@ def _multicallable(channel: Any, method: Method) -> Callable[..., Any]:
     return call
 
 
+def _link_multicallable(channel: Any) -> Callable[..., Any]:
+    call: Callable[..., Any] = channel.stream_stream(
+        f"/{LINK_SERVICE}/{LINK_METHOD}",
+        request_serializer=link.Up.SerializeToString,
+        response_deserializer=link.Down.FromString,
+    )
+    return call
+
+
 def _async_call(
     multicallable: Callable[..., Any], source: AsyncMetadataSource, streams: bool
 ) -> Callable[..., Awaitable[Any]]:
-    async def call(request: Message, timeout: float | None = None, metadata: Metadata = ()) -> Any:
+    async def call(request: Any, timeout: float | None = None, metadata: Metadata = ()) -> Any:
         started = multicallable(request, timeout=timeout, metadata=(*await source(), *metadata))
         return started if streams else await started
 

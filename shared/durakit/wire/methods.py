@@ -75,4 +75,9 @@ METHODS: tuple[Method, ...] = (
     ),
 )
 
+LINK_SERVICE = "durakit.link.v1.Link"
+LINK_METHOD = "Open"
+LINK_HEADER = "durakit-link"
+"""Sent with the answer to Hello by a scheduler that offers links (docs/link.md)."""
+
 BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}
