@@ -11,6 +11,7 @@ import pytest
 from durakit.task import ActivityContext, OrchestrationContext, RetryPolicy, TaskFailedError, when_any
 from durakit.testing import FaultNotReached, InProcessTaskHub, WorkerCrash
 from durakit.testing.task_hub import BEGINNING
+from durakit.wire.messages import orchestration_pb2 as pb
 
 GRACE = timedelta(seconds=5)
 """How long the scheduler waits for the activities of a worker that is gone."""
@@ -135,12 +136,24 @@ def test_a_call_delivered_twice_runs_twice_and_counts_once(hub: InProcessTaskHub
         assert runs(hub) == [(1, 1), (1, 2), (2, 1)]
 
 
-def test_the_second_answer_to_a_turn_changes_nothing(hub: InProcessTaskHub) -> None:
+def test_the_second_answer_to_a_turn_changes_nothing(
+    hub: InProcessTaskHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[str] = []
+    complete_turn = hub.hub.complete_turn
+
+    def count(response: pb.OrchestratorResponse, now_ns: int) -> None:
+        answers.append(response.completionToken)
+        complete_turn(response, now_ns)
+
+    monkeypatch.setattr(hub.hub, "complete_turn", count)
     with hub:
-        hub.faults.deliver_twice(pay_twice)
+        hub.faults.deliver_twice(pay_twice, call=[1, 2])
 
         assert hub.run(pay_twice).get_output() == [10, 20]
         assert runs(hub) == [(1, 1), (2, 1)]
+
+    assert [answers.count(token) for token in dict.fromkeys(answers)] == [2, 2, 1]
 
 
 async def impatient(ctx: OrchestrationContext) -> str:
@@ -185,6 +198,14 @@ def test_a_lost_session_makes_the_worker_replay() -> None:
     assert lines == [False, True]
 
 
+def test_a_turn_that_is_asked_for_again_with_its_history_is_the_same_turn(hub: InProcessTaskHub) -> None:
+    hub.faults.lose_session(pay_twice, call=2)
+    hub.faults.fail(pay_twice, call=9)
+    hub.run(pay_twice)
+
+    assert hub.faults.not_reached == ["fail 'pay_twice', call 9 (it was called 3 times)"]
+
+
 @pytest.mark.parametrize(
     ("inject", "sentence"),
     [
@@ -192,7 +213,8 @@ def test_a_lost_session_makes_the_worker_replay() -> None:
         (lambda f: f.fail("chrage"), "fail 'chrage', every call (it never was)"),
         (
             lambda f: (f.crash_worker(before="once", call=2), f.fail("never")),
-            "crash_worker before 'once', call 2 (it was called once); fail 'never', every call (it never was)",
+            "crash_worker before 'once', call 2 (it was called once); "
+            "fail 'never', every call (it never was)",
         ),
         (
             lambda f: f.crash_worker(after="pay_twice", call=[9]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from durakit.replay import VersionFailureStrategy, VersioningOptions, VersionMatchStrategy
-from durakit.task import OrchestrationContext
+from durakit.task import ActivityContext, OrchestrationContext
 from durakit.testing import InProcessTaskHub
 from durakit.testing.task_hub import BEGINNING
 
@@ -60,6 +60,23 @@ def test_a_version_that_no_worker_takes_waits_for_one_that_does() -> None:
     assert before is not None
     assert after is not None
     assert (before.runtime_status.name, after.get_output()) == ("PENDING", "new")
+
+
+def test_a_worker_gets_what_is_registered_with_it_later() -> None:
+    def shout(_: ActivityContext, text: str) -> str:
+        return text.upper()
+
+    async def call(ctx: OrchestrationContext, text: str) -> str:
+        return await ctx.call_activity(shout, input=text)
+
+    with InProcessTaskHub() as hub:
+        hub.worker.stop()
+        worker = hub.add_worker()
+        assert worker.add_orchestrator(call) == "call"
+        assert worker.add_activity(shout, "loudly") == "loudly"
+        assert worker.add_activity(shout) == "shout"
+
+        assert hub.run(call, input="a").get_output() == "A"
 
 
 def test_work_waits_while_the_worker_is_stopped() -> None:
