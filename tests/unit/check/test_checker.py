@@ -239,6 +239,44 @@ def test_a_context_without_annotation_is_known_by_its_name(tmp_path: Path) -> No
     assert [found.line for found in check_source(tmp_path, source).findings] == [5]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "try:\n    pass\nexcept ValueError as time:\n    time.time()",
+        "match given:\n    case time:\n        time.time()",
+        "with given as time:\n    time.time()",
+        "for time in given:\n    time.time()",
+        "if time := given:\n    time.time()",
+        "x = [time.time() for time in given]",
+        "def inner(time):\n    return time.time()",
+        "import clock as time\ntime.time()",
+    ],
+)
+def test_a_name_that_is_bound_anew_is_no_longer_the_module(tmp_path: Path, body: str) -> None:
+    assert rules(check_source(tmp_path, orchestrator(body, before="import time"))) == []
+
+
+def test_a_name_declared_global_is_that_of_the_module(tmp_path: Path) -> None:
+    source = orchestrator("global now\nx = now()", before="import time\nnow = time.time")
+
+    assert sorted(rules(check_source(tmp_path, source))) == ["clock", "global-state"]
+
+
+@pytest.mark.parametrize(("folder", "expected"), [("a", ["a"]), ("b", ["b"]), (".", [])])
+def test_of_files_of_the_same_name_the_one_beside_is_meant(
+    tmp_path: Path, folder: str, expected: list[str]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "flow.py").write_text("def flow(c):\n    print(1)\n", "utf-8")
+    source = "from flow import flow\nrun_worker(orchestrators=[flow])\n"
+    (tmp_path / folder / "worker.py").write_text(source, "utf-8")
+
+    result = check_files(python_files([tmp_path]))
+
+    assert [finding.path.parent.name for finding in result.findings] == expected
+
+
 def test_a_finding_says_where_what_and_what_instead(tmp_path: Path) -> None:
     result = check_source(
         tmp_path, orchestrator("return helper()", before="def helper():\n    return open('x')")
