@@ -13,7 +13,7 @@ from job_service import JobService
 from jobs import JobServiceError, post
 from workflow import Monitor, Progress, Report, Watch, job_monitor
 
-OUTPUT = Path(__file__).resolve().parent / "output"
+HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -22,12 +22,12 @@ def main() -> None:
     with (
         durakit.client_program(goes_on),
         durakit.connect() as client,
-        service_at(options.service) as url,
+        service_at(options.service, options.output) as url,
     ):
         job = start_job(url, options.rows, options.breaks_at)
         watch = Watch(
             job=job,
-            output=str(OUTPUT),
+            output=str(options.output),
             webhook=f"{url}/alerts",
             within_seconds=options.within,
             first_wait_seconds=options.first_wait,
@@ -44,13 +44,17 @@ def main() -> None:
 
 
 @contextmanager
-def service_at(url: str | None) -> Iterator[str]:
+def service_at(url: str | None, output: Path) -> Iterator[str]:
     """Give the address of the job service; without one, of our own, which lives as long as we watch."""
     if url:
         yield url
-    else:
-        with JobService(OUTPUT) as own:
-            yield own.url
+        return
+    try:
+        own = JobService(output)
+    except OSError as error:
+        sys.exit(f"client.py: no job service can be started with the folder {output}: {error.strerror}")
+    with own:
+        yield own.url
 
 
 def start_job(url: str, rows: int, breaks_at: int | None) -> str:
@@ -79,9 +83,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--service", type=web, metavar="URL", help="default: one of our own, on a free port")
     parser.add_argument("--rows", type=whole, default=200, help="length of the job, ten rows a second (200)")
     parser.add_argument("--breaks-at", type=whole, metavar="ROW", help="let the job fail there")
+    parser.add_argument("--output", type=absolute, default=HERE / "output", help="folder for what is written")
     for option, default in (("--within", 3600), ("--first-wait", 1), ("--longest-wait", 60)):
         parser.add_argument(option, type=positive, default=default, metavar="SECONDS", help="(%(default)s)")
     return parser.parse_args()
+
+
+def absolute(text: str) -> Path:
+    return Path(text).resolve()  # the worker may run in another folder
 
 
 def web(text: str) -> str:

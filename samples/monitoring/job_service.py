@@ -72,8 +72,8 @@ class JobService(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, folder: Path, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
         folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(("127.0.0.1", port), Handler)
         self.folder = folder
         self.jobs: dict[str, Job] = {}
         self.alerts: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class JobService(ThreadingHTTPServer):
     def begin(self, rows: int, breaks_at: int | None) -> Job:
         """Begin an export."""
         number = str(len(self.jobs) + 1)
-        job = Job(number, rows, breaks_at, self.folder / f"export-{number}.csv")
+        job = Job(number, rows, breaks_at, self.folder / f"export-{self.server_address[1]}-{number}.csv")
         self.jobs[number] = job
         threading.Thread(target=job.run, args=(self._stop,), daemon=True).start()
         return job

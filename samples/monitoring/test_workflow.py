@@ -201,8 +201,9 @@ def test_a_job_watched_over_http_from_its_start_to_its_end(
     # The virtual clock does not wait for real threads: as many looks as it takes.
     report = run(hub, watch(tmp_path, job=f"{service.url}/jobs/{job['id']}", within_seconds=10**7))
 
-    assert report.sentence == f"done: 3 rows in {tmp_path / 'service' / 'export-1.csv'}"
-    assert (tmp_path / "service" / "export-1.csv").read_text() == "1,1\n2,4\n3,9\n"
+    file = service.jobs["1"].file
+    assert report.sentence == f"done: 3 rows in {file}"
+    assert file.read_text() == "1,1\n2,4\n3,9\n"
 
 
 def test_a_broken_job_is_seen_as_failed(service: JobService) -> None:

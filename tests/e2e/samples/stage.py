@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -196,10 +195,3 @@ def request_until(url: str, wanted: Callable[[Answer], bool]) -> Answer:
 
     assert eventually(arrived, TIMEOUT_SECONDS), answers[-1].body
     return answers[-1]
-
-
-def without_scheduler() -> dict[str, str]:
-    """Variables that lead a client to a port where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return {"ENDPOINT": f"http://127.0.0.1:{probe.getsockname()[1]}"}

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.samples.stage import Stage, request
+from tests.e2e.samples.stage import Program, Stage, request
 
 QUICK = ("--first-wait", "0.1")
+
+
+def watch(stage: Stage, *options: str) -> Program:
+    """Start a client that looks often; what it leaves is in the stage's folder."""
+    return stage.python("client.py", "--output", str(stage.folder / "output"), *QUICK, *options)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def alerts(service: str) -> list[Any]:
 
 
 def test_a_job_is_watched_to_its_end(stage: Stage) -> None:
-    lines = stage.python("client.py", "--rows", "5", *QUICK).finish()
+    lines = watch(stage, "--rows", "5").finish()
 
     assert lines[0].startswith("Started monitor ")
     assert lines[1].startswith("look ")
@@ -44,9 +49,7 @@ def test_a_job_is_watched_to_its_end(stage: Stage) -> None:
 
 
 def test_a_job_that_breaks_raises_an_alert_in_a_file_and_at_the_webhook(stage: Stage, service: str) -> None:
-    lines = stage.python(
-        "client.py", "--service", service, "--rows", "50", "--breaks-at", "3", *QUICK
-    ).finish(code=1)
+    lines = watch(stage, "--service", service, "--rows", "50", "--breaks-at", "3").finish(code=1)
 
     assert ": the job failed: row 4 cannot be read; see " in lines[-1]
     file = Path(lines[-1].rpartition("; see ")[2])
@@ -55,9 +58,7 @@ def test_a_job_that_breaks_raises_an_alert_in_a_file_and_at_the_webhook(stage: S
 
 
 def test_a_late_job_raises_an_alert(stage: Stage, service: str) -> None:
-    lines = stage.python(
-        "client.py", "--service", service, "--rows", "900", "--within", "0.5", *QUICK
-    ).finish(code=1)
+    lines = watch(stage, "--service", service, "--rows", "900", "--within", "0.5").finish(code=1)
 
     assert lines[-1].startswith("client.py: alert after looking ")
     assert ": not done within 0.5 s; the last look: running, " in lines[-1]
@@ -67,7 +68,7 @@ def test_a_late_job_raises_an_alert(stage: Stage, service: str) -> None:
 def test_the_monitor_goes_on_when_its_worker_is_killed(tmp_path: Path) -> None:
     with Stage("monitoring", tmp_path) as stage:
         worker = stage.worker()
-        client = stage.python("client.py", "--rows", "30", "--longest-wait", "0.5", *QUICK)
+        client = watch(stage, "--rows", "30", "--longest-wait", "0.5")
         client.wait_for("look ", count=2)
         worker.kill()
 
@@ -79,9 +80,7 @@ def test_the_monitor_goes_on_when_its_worker_is_killed(tmp_path: Path) -> None:
 def test_a_service_that_goes_away_is_unknown_until_the_deadline(stage: Stage) -> None:
     program = stage.python("job_service.py", "--port", "0")
     url = program.wait_for("Serving ").split()[1]
-    client = stage.python(
-        "client.py", "--service", url, "--rows", "900", "--within", "3", "--longest-wait", "0.5", *QUICK
-    )
+    client = watch(stage, "--service", url, "--rows", "900", "--within", "3", "--longest-wait", "0.5")
     client.wait_for("look ")
     program.kill()
 
@@ -94,6 +93,15 @@ def test_a_service_that_is_none_is_said_in_one_sentence(stage: Stage) -> None:
     lines = stage.python("client.py", "--service", "http://127.0.0.1:9").finish(code=1)
 
     assert lines == ["client.py: http://127.0.0.1:9/jobs did not take it: [Errno 111] Connection refused"]
+
+
+def test_a_folder_that_cannot_be_had_is_said_in_one_sentence(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    lines = stage.python("client.py", "--output", str(file)).finish(code=1)
+
+    assert lines == [f"client.py: no job service can be started with the folder {file}: File exists"]
 
 
 def test_a_server_that_is_no_job_service_is_said_in_one_sentence(stage: Stage, service: str) -> None:
