@@ -35,6 +35,7 @@ _ROUND = (
     *(HOUR * count for count in (1, 2, 3, 6, 12)),
     *(DAY * count for count in (1, 2, 7, 30, 90, 365)),
 )
+_DIGITS = {"tenths": 1, "hundredths": 2, "thousandths": 3}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Tick:
     Attributes:
         x: percent.
         text: the moment in UTC; the page's script writes it again for local time, in the same form.
-        form: `date`, `second`, `minute`, `part` (:10), `fraction` (:10.25) or `day`.
+        form: `date`, `second`, `minute`, `part` (:10), `tenths` (:10.2), `hundredths`, `thousandths`, `day`.
         kind: `start`, `now`, `end` or `round`.
     """
 
@@ -177,7 +178,9 @@ def _round_times(spans: Iterable[Span], step: int) -> Iterator[int]:
 def _form(step: int) -> str:
     if step >= DAY:
         return "day"
-    return "minute" if step >= MINUTE else "part" if step >= SECOND else "fraction"
+    if step >= SECOND:
+        return "minute" if step >= MINUTE else "part"
+    return "tenths" if step >= SECOND // 10 else "hundredths" if step >= SECOND // 100 else "thousandths"
 
 
 def _written(made: Sequence[Tick]) -> list[Tick]:
@@ -204,6 +207,6 @@ def write(moment_ns: int, form: str) -> str:
         return f"{at.day} {at:%b}"
     if form == "part":
         return at.strftime(":%S")
-    if form == "fraction":
-        return at.strftime(":%S") + f".{at.microsecond:06d}"[:4].rstrip("0").rstrip(".")
+    if form in _DIGITS:
+        return at.strftime(":%S") + f".{at.microsecond:06d}"[: 1 + _DIGITS[form]]
     return at.strftime("%H:%M" if form == "minute" else "%H:%M:%S")

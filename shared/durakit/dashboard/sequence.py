@@ -227,7 +227,8 @@ class _Teller:
     def _other(self, step: Step, key: str) -> None:
         at, event = step.started_ns, step.number
         if step.kind == "timer":
-            text = f"timer {duration((step.due_ns or at) - at)}"
+            length = (step.due_ns or at) - at
+            text = f"timer {duration(round(length, -9) if length > 10 * SECOND else length)}"
             self._say(at, event, Message(key, key, text, "loop", at, event))
         elif step.kind == "event":
             self._say(at, event, Message(OUTSIDE, key, step.name, "call", at, event))

@@ -60,6 +60,7 @@ function moveNow(table, now, began) {
 
 // --- UTC or local
 
+const DIGITS = {tenths: 1, hundredths: 2, thousandths: 3};
 const two = (number) => String(number).padStart(2, "0");
 let isLocal = false;
 
@@ -97,7 +98,9 @@ function local(at, form) {
   const seconds = `${clock}:${two(at.getSeconds())}`;
   const day = at.toLocaleDateString("en-GB", {day: "numeric", month: "short"});
   if (form === "ms") return `${seconds}.${String(at.getMilliseconds()).padStart(3, "0")}`;
-  if (form === "part" || form === "fraction") return seconds.slice(5);
+  if (form === "part" || form in DIGITS) {
+    return seconds.slice(5) + (DIGITS[form] ? `.${String(at.getMilliseconds()).padStart(3, "0").slice(0, DIGITS[form])}` : "");
+  }
   if (form === "minute") return clock;
   if (form === "day") return day;
   const isToday = at.toDateString() === new Date().toDateString();

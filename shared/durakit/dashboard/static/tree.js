@@ -14,7 +14,7 @@ export function plantTrees(root) {
     const text = pre.textContent;
     const show = (view) => {
       pre.classList.toggle("tree", view === "tree");
-      if (view === "tree") pre.replaceChildren(grow(parsed, 0));
+      if (view === "tree") pre.replaceChildren(grow(parsed, 0, ""));
       else pre.textContent = text;
       for (const button of buttons.children) button.setAttribute("aria-pressed", String(button.dataset.view === view));
     };
@@ -52,23 +52,24 @@ export function parse(text) {
   return at === tokens.length ? made : null;
 }
 
-function grow(value, depth) {
-  if (value.kind === "leaf") return document.createTextNode(value.text);
-  if (!value.items.length) return span("brace", value.kind + value.close);
+// The comma behind a value belongs to its last line.
+function grow(value, depth, comma) {
+  if (value.kind === "leaf") return document.createTextNode(value.text + comma);
+  if (!value.items.length) return span("brace", value.kind + value.close + comma);
   const details = document.createElement("details");
   details.open = depth < 2 && value.items.length <= 100;
   const summary = document.createElement("summary");
-  const hint = span("hint", ` ${value.items.length} ${value.items.length === 1 ? "item" : "items"} ${value.close}`);
+  const hint = span("hint", ` ${value.items.length} ${value.items.length === 1 ? "item" : "items"} ${value.close}${comma}`);
   summary.append(span("brace", value.kind), hint);
   const inside = document.createElement("div");
   for (const [index, item] of value.items.entries()) {
     const line = document.createElement("span");
     line.className = "item";
     if (item.key !== null) line.append(span("key", item.key), ": ");
-    line.append(grow(item.value, depth + 1), index < value.items.length - 1 ? "," : "");
+    line.append(grow(item.value, depth + 1, index < value.items.length - 1 ? "," : ""));
     inside.append(line);
   }
-  details.append(summary, inside, span("brace", value.close));
+  details.append(summary, inside, span("brace", value.close + comma));
   return details;
 }
 
