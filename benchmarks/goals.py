@@ -50,21 +50,26 @@ def cost_growth(variant: str, long: str, short: str) -> Callable[[Sequence[Recor
 
 
 ISSUE_2 = (
-    Goal("sequence(1000), × peer", 3.5, True, times_better("durakit", "sequence(1000)")),
+    Goal("sequence(1000), × peer", 3.5, True, times_better("durakit-standard", "sequence(1000)")),
     Goal(
         "cost per step, n = 3000 by n = 100",
         1.25,
         False,
-        cost_growth("durakit", "sequence(3000)", "sequence(100)"),
+        cost_growth("durakit-standard", "sequence(3000)", "sequence(100)"),
     ),
-    Goal("throughput(100), × peer", 1.5, True, times_better("durakit", "throughput(100)")),
-    Goal("throughput(1000), × peer", 1.5, True, times_better("durakit", "throughput(1000)")),
-    Goal("latency p50, × better than peer", 1.0, True, times_better("durakit", "latency", "p50", lower=True)),
+    Goal("throughput(100), × peer", 1.5, True, times_better("durakit-standard", "throughput(100)")),
+    Goal("throughput(1000), × peer", 1.5, True, times_better("durakit-standard", "throughput(1000)")),
+    Goal(
+        "latency p50, × better than peer",
+        1.0,
+        True,
+        times_better("durakit-standard", "latency", "p50", lower=True),
+    ),
     Goal(
         "latency p50 with idle gaps, × better than peer",
         1.0,
         True,
-        times_better("durakit", "latency-idle", "p50", lower=True),
+        times_better("durakit-standard", "latency-idle", "p50", lower=True),
     ),
     *(
         Goal(

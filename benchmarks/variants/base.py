@@ -82,11 +82,14 @@ class Variant(ABC):
 class ThreeProcesses(Variant):
     """Scheduler, worker and client as processes; worker and client of an SDK with durabletask's API."""
 
-    def __init__(self, key: str, title: str, *, sdk: str, async_activities: bool = False) -> None:
+    def __init__(
+        self, key: str, title: str, *, sdk: str, async_activities: bool = False, link: bool = True
+    ) -> None:
         self.key = key
         self.title = title
         self._sdk = sdk
         self._async_activities = async_activities
+        self._link = link
 
     @abstractmethod
     def start_scheduler(self, deployment: Deployment) -> str:
@@ -125,7 +128,8 @@ class ThreeProcesses(Variant):
             deployment.stop()
 
     def _worker_flags(self) -> list[str]:
-        return ["--async-activities"] if self._async_activities else []
+        flags = ["--async-activities"] if self._async_activities else []
+        return flags if self._link else [*flags, "--no-link"]
 
     def _actor(self, actor: str, address: str, *flags: str) -> list[str]:
         return python_module(f"benchmarks.actors.{actor}", "--sdk", self._sdk, "--address", address, *flags)

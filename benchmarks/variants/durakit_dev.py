@@ -29,6 +29,9 @@ class OnDurakitScheduler(ThreeProcesses):
 
 
 DURAKIT = OnDurakitScheduler("durakit", "Durakit, thread-pool activities", sdk="durakit")
+DURAKIT_STANDARD = OnDurakitScheduler(
+    "durakit-standard", "Durakit, standard protocol", sdk="durakit", link=False
+)
 DURAKIT_ASYNC = OnDurakitScheduler(
     "durakit-async", "Durakit, async activities", sdk="durakit", async_activities=True
 )
