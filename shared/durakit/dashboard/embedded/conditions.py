@@ -6,6 +6,7 @@ Status words that the store knows by number, payloads searched without regard to
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ _ROOT = (
 )
 _BY_ID = "sqlite_autoindex_instance_1"
 """Of the constraint that ids are unique in a hub."""
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.:/-]+")
 _FEW = frozenset({Status.FAILED, Status.PENDING, Status.RUNNING, Status.SUSPENDED, Status.TERMINATED})
 _TEXT_IN = {
     "id": "i.id LIKE ? ESCAPE '\\'",
@@ -95,12 +97,7 @@ def conditions_for(hub_row: int, wanted: InstanceFilter) -> Conditions:
         made.add(*_name_like("i.version", wanted.version))
         made.needs_scan = True
     for key, value in wanted.tags:
-        path = f"$.{json.dumps(key, ensure_ascii=False)}"
-        if value is None:
-            made.add("json_type(i.tags, ?) IS NOT NULL", path)
-        else:
-            made.add("json_extract(i.tags, ?) = ?", path, value)
-        made.needs_scan = True
+        _tag(made, key, value)
     if wanted.text:
         _text(made, wanted.text, wanted.text_in)
     if wanted.id_prefix:
@@ -119,6 +116,21 @@ def _order_of_life(made: Conditions, wanted: InstanceFilter) -> None:
         if at_ns is not None:
             made.add(f"i.created_ns {sign} ?", _storable(at_ns))
             made.along.append((f"i.created_ns {sign} ?", _storable(at_ns)))
+
+
+def _tag(made: Conditions, key: str, value: str | None) -> None:
+    if not _PLAIN_KEY.fullmatch(key):
+        # Such keys may be written with escapes, which only this reads.
+        found = "EXISTS (SELECT 1 FROM json_each(i.tags) t WHERE t.key = ?"
+        if value is None:
+            made.add(f"{found})", key)
+        else:
+            made.add(f"{found} AND t.value = ?)", key, value)
+    elif value is None:
+        made.add("json_type(i.tags, ?) IS NOT NULL", f'$."{key}"')
+    else:
+        made.add("json_extract(i.tags, ?) = ?", f'$."{key}"', value)
+    made.needs_scan = True
 
 
 def _storable(at_ns: int) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.dashboard.backend import EventPage, EventQuery, NumberedEvent
+from durakit.dashboard.events import is_wanted
 from durakit.dashboard.steps import Digest
 from durakit.scheduler.store.store import Connection
 from durakit.wire import framing
@@ -138,19 +139,3 @@ def _numbered(connection: Connection, row: int, low: int, high: int, number: int
     blobs: list[Any] = connection.execute(_SOME_TURNS, (row, low, high)).fetchall()
     events = framing.events_of(b"".join(blob for _, blob in blobs))
     return [NumberedEvent(number + at, event) for at, event in enumerate(events)]
-
-
-def is_wanted(numbered: NumberedEvent, query: EventQuery) -> bool:
-    """Return whether an event belongs on a page, limit aside."""
-    if query.after is not None:
-        beyond = numbered.number < query.after if query.newest_first else numbered.number > query.after
-        if not beyond:
-            return False
-    if query.kinds and numbered.event.WhichOneof("eventType") not in query.kinds:
-        return False
-    return not query.text or query.text.casefold() in _searched(numbered.event)
-
-
-def _searched(event: pb.HistoryEvent) -> str:
-    # Text fields stand in the wire form as they are; only what is binary between them is lost.
-    return event.SerializeToString().decode(errors="ignore").casefold()

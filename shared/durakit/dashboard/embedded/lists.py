@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from durakit.dashboard import words
+from durakit.dashboard import buckets as buckets_
 from durakit.dashboard.backend import (
     BackendError,
-    Bucket,
     Counts,
     Histogram,
     InstanceFilter,
@@ -31,13 +30,6 @@ COUNTED_AT_MOST = 10_000
 _NO_WIDTH = 2**62
 """All instances fall into the same few buckets of this width."""
 _FIRST_SLICE, _LARGEST_SLICE = 1_000, 8_000
-
-_WIDTHS = [
-    *(seconds * words.SECOND for seconds in (1, 2, 5, 10, 15, 30)),
-    *(minutes * words.MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
-    *(hours * words.HOUR for hours in (1, 2, 3, 6, 12)),
-    *(days * words.DAY for days in (1, 2, 7, 14, 30, 90, 365)),
-]
 
 Key = tuple[int, int]
 """Where an instance stands in the list: its time in that order, and its row number."""
@@ -331,16 +323,9 @@ def histogram(
     )
     from_ns = max(asked.created_from_ns or oldest or now_ns, oldest or now_ns)
     to_ns = min(asked.created_to_ns or now_ns, max(now_ns, newest or now_ns))
-    width = next((width for width in _WIDTHS if width * buckets >= to_ns - from_ns), _WIDTHS[-1])
-    start = from_ns - from_ns % width
+    width = buckets_.width_for(from_ns, to_ns, buckets)
     by_bucket, is_complete = _bucketed(connection, conditions, asked, width)
-    count = max(0, (to_ns - start) // width + 1)
-    if count > 2 * buckets:  # an instance from long ago: show the newest part
-        start, count, is_complete = start + (count - 2 * buckets) * width, 2 * buckets, False
-    made = []
-    for at in range(start, start + count * width, width):
-        made.append(Bucket(at, by_bucket.get(at // width, {})))
-    return Histogram(width, made, is_complete)
+    return buckets_.histogram(by_bucket, width, from_ns, to_ns, buckets, is_complete)
 
 
 def _bucketed(
