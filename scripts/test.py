@@ -58,13 +58,15 @@ class Group:
     name: str
     purpose: str
     steps: Sequence[Check | Tests]
-    foreign: bool = False
-    """Needs a toolchain besides Python; runs only with --all or when named."""
+    thorough: bool = False
+    """Takes long, or a toolchain besides Python; runs only with --all or when named."""
 
 
 def types_of(sample: Path) -> Check:
-    """Samples are checked one at a time, because their modules have the same names."""
-    cache = ROOT / ".mypy_cache" / sample.name
+    """Samples are checked one at a time, because their modules have the same names; what they all import
+    is read once.
+    """
+    cache = ROOT / ".mypy_cache" / "samples"
     config = ROOT / "pyproject.toml"
     return Check(["mypy", "--config-file", str(config), "--cache-dir", str(cache), "."], sample)
 
@@ -87,8 +89,9 @@ GROUPS = [
     Group("faults", "kill -9, power cuts, full disks, and mutants", [Tests("tests/faults")]),
     Group("samples", "each sample's own tests", [Tests("test_workflow.py", sample) for sample in SAMPLES]),
     Group("e2e", "the README's commands as real processes", [Tests("tests/e2e")]),
+    Group("walks", "each sample as real processes, with kills", [Tests("tests/walks")], thorough=True),
     Group("infra", "templates and scripts for Azure, without Azure", [Tests("tests/infra")]),
-    Group("foreign", "SDKs in other languages on our scheduler", [Tests("tests/foreign")], foreign=True),
+    Group("foreign", "SDKs in other languages on our scheduler", [Tests("tests/foreign")], thorough=True),
 ]
 
 
@@ -181,7 +184,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     unknown = [name for name in options.groups if name not in names]
     if unknown:
         parser.error(f"there is no group {', '.join(unknown)}; there are: {', '.join(names)}")
-    chosen = options.groups or [group.name for group in GROUPS if options.all or not group.foreign]
+    chosen = options.groups or [group.name for group in GROUPS if options.all or not group.thorough]
     options.groups = [names[name] for name in chosen]
     return options
 

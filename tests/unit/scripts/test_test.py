@@ -72,7 +72,7 @@ def test_an_unknown_group_is_refused_with_the_ones_there_are(
 def test_groups_that_need_other_toolchains_run_only_when_asked(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    foreign = script.Group("foreign", "", [], foreign=True)
+    foreign = script.Group("foreign", "", [], thorough=True)
     monkeypatch.setattr(script, "GROUPS", [script.Group("own", "", []), foreign])
 
     def chosen(*arguments: str) -> list[str]:

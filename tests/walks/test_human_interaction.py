@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.samples.stage import Answer, Stage, request, request_until
+from tests.walks.stage import Answer, Stage, request, request_until
 
 HOSTILE = "<script>alert('x')</script> & \"chairs\""
 YES = {"approved": True, "approver": "Ann"}

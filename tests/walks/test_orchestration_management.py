@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fresh_clone import eventually
-from tests.e2e.samples.stage import Stage
+from tests.walks.stage import Stage
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.fresh_clone import TIMEOUT_SECONDS, eventually
-from tests.e2e.samples.stage import Stage
+from tests.walks.stage import Stage
 
 COSTS = "At most 532 EUR: 3 * 140 + 4 * 28, says travel.md and expenses.md."
 SAVED = f"{COSTS} It is saved as trip.md."

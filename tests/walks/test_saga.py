@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.samples.stage import Stage
+from tests.walks.stage import Stage
 
 DYING_WORKER = """
 import functools, os, signal, sys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.samples.stage import Answer, Program, Stage, request, request_until
+from tests.walks.stage import Answer, Program, Stage, request, request_until
 
 LONG = {"first": 10**11, "last": 10**11 + 10**9 - 1}
 SHORT = {"first": 1, "last": 100_000}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.samples.stage import Stage
+from tests.walks.stage import Stage
 
 QUIET = ["--failures", "0", "--busy", "0", "--coupon", "SPRING", "--latency", "0"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.samples.stage import Program, Stage, request
+from tests.walks.stage import Program, Stage, request
 
 QUICK = ("--first-wait", "0.1")
 

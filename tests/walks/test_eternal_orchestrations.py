@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.samples.stage import Program, Stage
+from tests.walks.stage import Program, Stage
 
 DONE = re.compile(r"5 iterations deleted 5 files \(15,000 bytes\): all 5 iterations are done")
 
