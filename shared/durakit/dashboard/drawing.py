@@ -63,6 +63,9 @@ def attributes(names: str) -> str:
     """Return the attributes that stand for an element's classes."""
     if names in _PLAIN:
         return _PLAIN[names]
+    names = names.removesuffix(" wide")
+    if names in _PLAIN:
+        return _PLAIN[names]
     first, _, rest = names.partition(" ")
     tone = rest.partition(" ")[0]
     if first in ("bar", "life", "end"):

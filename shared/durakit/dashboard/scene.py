@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from durakit.dashboard.backend import InstanceRow
-from durakit.dashboard.steps import Digest
+from durakit.dashboard.steps import Digest, Step
+from durakit.dashboard.words import SECOND
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Scene:
         """Names of the events that it waits for now, as far as its worker told."""
         reason = self.row.reason
         return reason.on if reason is not None and reason.waiting == "event" else ()
+
+    def asked_ns(self, timer: Step) -> int:
+        """Return a timer's length as the code asked for it: from the clock of its turn."""
+        turns = self.digest.turns
+        asked = turns[timer.turn - 1].at_ns if 0 < timer.turn <= len(turns) else timer.started_ns
+        length = (timer.due_ns or timer.started_ns) - asked
+        return round(length, -7) if length < 10 * SECOND else round(length, -9)
 
     def all(self) -> Iterator[Scene]:
         """This instance, then its children's, depth first."""

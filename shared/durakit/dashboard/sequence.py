@@ -194,7 +194,7 @@ class _Teller:
                     turn = bisect_right(turns, attempt.number) if self._join else attempt.number
                     calls[column, turn].append(_Try(step, attempt, index))
             else:
-                self._other(step, key)
+                self._other(scene, step, key)
         for (column, _), tries in calls.items():
             self._calls(key, column, tries)
         return key
@@ -224,11 +224,10 @@ class _Teller:
         self.columns.setdefault(key, Column(key, name, step.kind, step.kind))
         return key
 
-    def _other(self, step: Step, key: str) -> None:
+    def _other(self, scene: Scene, step: Step, key: str) -> None:
         at, event = step.started_ns, step.number
         if step.kind == "timer":
-            length = (step.due_ns or at) - at
-            text = f"timer {duration(round(length, -9) if length > 10 * SECOND else length)}"
+            text = f"timer {duration(scene.asked_ns(step))}"
             self._say(at, event, Message(key, key, text, "loop", at, event))
         elif step.kind == "event":
             self._say(at, event, Message(OUTSIDE, key, step.name, "call", at, event))

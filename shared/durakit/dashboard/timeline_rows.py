@@ -9,7 +9,7 @@ from typing import Literal
 from durakit.dashboard.scale import Scale
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Attempt, Step, Suspension
-from durakit.dashboard.words import SECOND, duration, rfc3339, rough
+from durakit.dashboard.words import duration, rfc3339, rough
 
 #: Estimates for placing labels: the drawing is at least so wide, a character at most.
 _DRAWING_PX, _CHARACTER_PX = 850, 6.6
@@ -290,12 +290,7 @@ def _idle_since(scene: Scene, event: Step) -> int | None:
 def _named(scene: Scene, step: Step) -> tuple[str, str]:
     """Return a step's name and the muted words behind it."""
     if step.kind == "timer":
-        # Code asks for a length from the turn's own clock, which is a little before the event.
-        turns = scene.digest.turns
-        asked_ns = turns[step.turn - 1].at_ns if 0 < step.turn <= len(turns) else step.started_ns
-        length_ns = (step.due_ns or step.started_ns) - asked_ns
-        whole_ns = round(length_ns, -9) if length_ns > 10 * SECOND else length_ns
-        return f"timer of {duration(whole_ns)}", ""
+        return f"timer of {duration(scene.asked_ns(step))}", ""
     if step.kind == "child":
         return step.name, step.instance_id or ""
     if step.kind == "entity":

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from markupsafe import Markup, escape
 
 from durakit.dashboard import drawing
+from durakit.dashboard.scale import Tick
 from durakit.dashboard.text import visible
 from durakit.dashboard.timeline import Timeline
 from durakit.dashboard.timeline_rows import Mark, Row
@@ -21,6 +22,9 @@ ROW_PX, TALL_PX, AXIS_PX = 28, 56, 28
 _LABEL_COLUMN, _DURATION_COLUMN, _TIME_COLUMN = 250, 92, 1000
 #: Bars narrower than this (percent) get a minimum, or they would not be seen.
 _THIN = 0.25
+#: Percent between labels on a narrow page, and which of them are needed most.
+_NARROW_DISTANCE = 32
+_FIRST = ("start", "now", "end", "round")
 _DIAMOND = "M0 9l5 5-5 5-5-5z"
 
 
@@ -62,21 +66,28 @@ def backdrop(timeline: Timeline) -> Markup:
 
 
 def axis(timeline: Timeline) -> Markup:
-    """Return the labels of the axis and the marks of left-out spans."""
+    """Return the labels of the axis and the marks of left-out spans; `wide` ones need room."""
+    few: list[Tick] = []
+    for tick in sorted(timeline.ticks, key=lambda tick: _FIRST.index(tick.kind)):
+        if all(abs(tick.x - other.x) > _NARROW_DISTANCE for other in few):
+            few.append(tick)
     parts = []
     for tick in timeline.ticks:
+        where = "" if tick in few else " wide"
         anchor = "start" if tick.x < 4 else "middle"
         words = f"now {tick.text}" if tick.kind == "now" else tick.text
         names = "strong" if tick.kind == "now" else "label"
         parts.append(
-            f'<text x="{tick.x:g}%" y="18" text-anchor="{anchor}" class="{names}" '
+            f'<text x="{tick.x:g}%" y="18" text-anchor="{anchor}" class="{names}{where}" '
             f'data-at="{tick.at_ns // 1_000_000}" data-form="{tick.form}">{escape(words)}</text>'
         )
     for gap in timeline.gaps:
         middle = gap.x + gap.width / 2
         if all(abs(middle - tick.x) > (6 if tick.kind == "now" else 4) for tick in timeline.ticks):
             title = f"<title>{duration(gap.length_ns)} left out, nothing was under way</title>"
-            parts.append(f'<text x="{middle:g}%" y="18" text-anchor="middle" class="muted">⋯{title}</text>')
+            parts.append(
+                f'<text x="{middle:g}%" y="18" text-anchor="middle" class="muted wide">⋯{title}</text>'
+            )
     return Markup("".join(parts))
 
 
