@@ -144,7 +144,7 @@ async def ask_somebody(ctx: OrchestrationContext, order: PurchaseOrder) -> Decis
         if first is answer:
             approval = read_approval(answer.get_result())
             if isinstance(approval, Approval):
-                # A timer that nobody needs any more would keep the orchestration from being done.
+                # The losers of the race; a reminder that is due while the order is placed must not wake it.
                 reminder.cancel()
                 deadline.cancel()
                 outcome = "approved" if approval.approved else "rejected"

@@ -146,13 +146,13 @@ def test_a_search_goes_on_where_it_was_when_its_worker_is_killed(tmp_path: Path)
     with Stage("async_http_api", tmp_path) as stage:
         worker = stage.worker()
         _, api = stage.server()
-        order = {"first": 1, "last": 60_000_000}
+        order = {"first": 1, "last": 200_000_000}
         status = api + request("POST", f"{api}/searches", order).headers["location"]
         kill_midway(worker, status)
 
         stage.worker()
 
-        assert request_until(status, ended).json["progress"]["primes"] == 3_562_115  # type: ignore[index]
+        assert request_until(status, ended).json["progress"]["primes"] == 11_078_937  # type: ignore[index]
 
 
 def kill_midway(worker: Program, status: str) -> None:

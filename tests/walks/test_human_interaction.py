@@ -112,7 +112,7 @@ def test_an_event_raised_in_the_dashboard_decides_too(desk: Desk) -> None:
 
 
 def test_nobody_answers_a_reminder_and_then_the_end(desk: Desk) -> None:
-    order_id = desk.place(remind_after_seconds=0.2, cancel_after_seconds=0.6)
+    order_id = desk.place(remind_after_seconds=0.2, cancel_after_seconds=2)
 
     ended = request_until(f"{desk.url}/api/orders/{order_id}", lambda answer: bool(answer.json["has_ended"]))
 
