@@ -15,7 +15,10 @@ param location string
 @minLength(1)
 param sample string = 'function_chaining'
 
-@description('Name of the task hub; empty: that of the sample with dashes.')
+@description('Name of a project of your own; it has then the needs of the sample that it was made from. Empty: the sample itself.')
+param project string = ''
+
+@description('Name of the task hub; empty: that of sample or project with dashes.')
 @maxLength(64)
 param taskHubName string = ''
 
@@ -108,11 +111,12 @@ var clientIsApp = (empty(clientKind) ? needs.client : clientKind) == 'app'
 var kindsOfWork = empty(workItemTypes) ? needs.workItemTypes : split(workItemTypes, ',')
 
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
+var deployed = empty(project) ? sample : project
 var tags = {
   'azd-env-name': environmentName
-  sample: sample
+  sample: deployed
 }
-var hubName = empty(taskHubName) ? replace(sample, '_', '-') : taskHubName
+var hubName = empty(taskHubName) ? replace(deployed, '_', '-') : taskHubName
 var workerName = '${abbreviations.appContainerApps}worker-${resourceToken}'
 var clientName = '${clientIsApp ? abbreviations.appContainerApps : abbreviations.appJobs}client-${resourceToken}'
 var applicationInsightsName = applicationInsights ? '${abbreviations.insightsComponents}${resourceToken}' : ''
