@@ -116,7 +116,9 @@ def explain(row: InstanceRow, digest: Digest | None, facts: Facts, now_ns: int) 
     others = tuple(
         other.short
         for other in told[1:]
-        if other.waiting != lead.waiting and not (other.on and set(other.on) <= set(lead.on))
+        if other.waiting != lead.waiting
+        and not (lead.kind == "event" and other.kind == "timer" and lead.due_ns is not None)
+        and not (other.on and set(other.on) <= set(lead.on))
     )
     return replace(lead, also=others[:_ALSO])
 
@@ -506,12 +508,13 @@ def _entities(case: _Case) -> Reason | None:
 
 
 def _timer(case: _Case) -> Reason | None:
-    timers = case.kinds("timer")
+    hints = case.facts.hints
+    # A timer that was given up stays open for the scheduler; only the worker knows.
+    timers = [step for step in case.kinds("timer") if hints is None or step.last.task_id in hints.timers]
     if not timers:
         return None
     step = min(timers, key=lambda each: each.due_ns or 0)
     due = step.due_ns or case.now_ns
-    hints = case.facts.hints
     if hints is not None:
         said: list[str | Piece] = ["Waiting for a timer, due ", case.clock(due)]
         sentence = phrase(*said, ", ", case.countdown(due), ".")

@@ -232,6 +232,10 @@ class Execution:
             self.log_ignored(event, f"nothing waits for id {step_id}")
         return None
 
+    def awaited_timers(self) -> list[int]:
+        """Ids of the timers whose firing would be noticed."""
+        return [step_id for step_id, step in self._open.items() if type(step) is timers.TimerStep]
+
     def wake(self) -> None:
         """Some task got its outcome: runs user code on if it was waiting for that."""
         awaiting = self.driver.awaiting

@@ -106,6 +106,10 @@ class EventInbox:
         if not queue:
             del self._waiting[waiter.key]
 
+    def awaited(self) -> list[str]:
+        """Names that somebody waits for, as spelt by who has waited longest."""
+        return [queue[0].name for queue in self._waiting.values()]
+
     def unconsumed(self) -> list[ReceivedEvent]:
         """All buffered events in order of arrival."""
         return sorted(event for queue in self._buffered.values() for event in queue)

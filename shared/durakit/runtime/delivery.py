@@ -25,6 +25,7 @@ from durakit.replay.failures import framework_failure
 from durakit.runtime import activities
 from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import split_response
+from durakit.wire import hints
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.status import (
     CallCancelledError,
@@ -125,6 +126,7 @@ class Delivery:
 
         `done` must not block: mostly it is called on a thread of gRPC.
         """
+        hints.drop(response)
 
         def settle(outcome: Delivered, error: SchedulerError | None) -> None:
             if outcome is Delivered.ACCEPTED:

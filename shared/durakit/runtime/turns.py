@@ -19,6 +19,7 @@ from durakit.replay import Execution, VersionMismatchReject
 from durakit.replay.clock import timestamp_of_ns
 from durakit.replay.failures import failure_details
 from durakit.runtime.sessions import Session, SessionCache
+from durakit.wire import hints
 from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ class TurnRunner:
             response.actions.extend(turn.actions)
             if turn.custom_status is not None:
                 response.customStatus.value = turn.custom_status
+            if not execution.is_finished:
+                _give_hints(execution, response)
             keep = self._sessions.size > 0 and not execution.is_finished and not _rewinds(response)
         except VersionMismatchReject:
             raise
@@ -249,6 +252,13 @@ def _agrees(session: Session, request: pb.OrchestratorRequest) -> bool:
         and committed.number_value == session.committed_events
         and request.executionId.value == session.execution_id
     )
+
+
+def _give_hints(execution: Execution, response: pb.OrchestratorResponse) -> None:
+    """Say what the orchestrator waits for, for people to read; only a link carries it."""
+    events, timers = execution.inbox.awaited(), execution.awaited_timers()
+    if events or timers:
+        hints.give(response, events, timers)
 
 
 def _session_after(

@@ -25,7 +25,7 @@ from durakit.scheduler.reasons import nobody_offers
 from durakit.scheduler.refusal import Refusal, invalid, not_now, stale
 from durakit.scheduler.streams import Key, Offer, WorkerStream
 from durakit.scheduler.work_items import turn_item
-from durakit.wire import framing
+from durakit.wire import framing, hints
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -261,6 +261,7 @@ class TaskHub:
             delivery.stream.seen_ns = now
             turns.complete(self.machine, delivery.turn, whole, now)
             instance.offers = 0
+            instance.hints = hints.take(whole)
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
             if not instance.is_terminal:
                 self._histories.used(instance)
@@ -299,6 +300,7 @@ class TaskHub:
         eager_turn.response.ClearField("numEventsProcessed")
         turns.complete(self.machine, turn, eager_turn.response, now)
         instance.offers = 0
+        instance.hints = hints.take(eager_turn.response)
         stream.seen_ns = now
         if not instance.is_terminal:
             self._histories.used(instance)

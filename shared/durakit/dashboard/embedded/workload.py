@@ -16,6 +16,7 @@ from durakit.scheduler.hub import Departure, TaskHub
 from durakit.scheduler.machine.instance import Instance, OpenTask
 from durakit.scheduler.queues import WorkQueue
 from durakit.scheduler.streams import Key, WorkerStream
+from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
 _UNIQUE = re.compile(r":[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$")
@@ -53,8 +54,8 @@ def facts_of(hub: TaskHub, instance: Instance | None, in_flight: InFlight) -> Fa
 
 
 def _hints(instance: Instance) -> Hints | None:
-    waits = getattr(instance, "waits", None)
-    return waits if isinstance(waits, Hints) else None
+    given = instance.hints
+    return Hints(tuple(given.events), frozenset(given.timers)) if isinstance(given, link.TurnHints) else None
 
 
 def name_of(stream: WorkerStream) -> str:

@@ -114,6 +114,7 @@ class Instance:
         queued: whether it stands in line for a worker.
         offers: how often its turn was given to a worker since the last answer.
         session: the stream whose worker keeps this execution in memory, if any.
+        hints: what its worker said of the present wait (`TurnHints`), for people; lost with a restart.
     """
 
     row: int
@@ -147,6 +148,7 @@ class Instance:
     queued: bool = False
     offers: int = 0
     session: object | None = None
+    hints: object | None = None
 
     @property
     def is_terminal(self) -> bool:

@@ -94,3 +94,11 @@ class Reply(_message.Message):
     message: str
     response: bytes
     def __init__(self, id: _Optional[int] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., response: _Optional[bytes] = ...) -> None: ...
+
+class TurnHints(_message.Message):
+    __slots__ = ("events", "timers")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    TIMERS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedScalarFieldContainer[str]
+    timers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, events: _Optional[_Iterable[str]] = ..., timers: _Optional[_Iterable[int]] = ...) -> None: ...
