@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Up(_message.Message):
-    __slots__ = ("opening", "tasks", "turns", "eager_turns", "returned_turns", "returned_tasks", "calls")
+    __slots__ = ("opening", "tasks", "turns", "eager_turns", "returned_turns", "returned_tasks", "calls", "cancelled")
     OPENING_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class Up(_message.Message):
     RETURNED_TURNS_FIELD_NUMBER: _ClassVar[int]
     RETURNED_TASKS_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
     opening: Opening
     tasks: _containers.RepeatedCompositeFieldContainer[_orchestration_pb2.ActivityResponse]
     turns: _containers.RepeatedCompositeFieldContainer[_orchestration_pb2.OrchestratorResponse]
@@ -23,7 +24,8 @@ class Up(_message.Message):
     returned_turns: _containers.RepeatedScalarFieldContainer[str]
     returned_tasks: _containers.RepeatedScalarFieldContainer[str]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
-    def __init__(self, opening: _Optional[_Union[Opening, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_orchestration_pb2.ActivityResponse, _Mapping]]] = ..., turns: _Optional[_Iterable[_Union[_orchestration_pb2.OrchestratorResponse, _Mapping]]] = ..., eager_turns: _Optional[_Iterable[_Union[EagerTurn, _Mapping]]] = ..., returned_turns: _Optional[_Iterable[str]] = ..., returned_tasks: _Optional[_Iterable[str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+    cancelled: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, opening: _Optional[_Union[Opening, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_orchestration_pb2.ActivityResponse, _Mapping]]] = ..., turns: _Optional[_Iterable[_Union[_orchestration_pb2.OrchestratorResponse, _Mapping]]] = ..., eager_turns: _Optional[_Iterable[_Union[EagerTurn, _Mapping]]] = ..., returned_turns: _Optional[_Iterable[str]] = ..., returned_tasks: _Optional[_Iterable[str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancelled: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Opening(_message.Message):
     __slots__ = ("work", "sessions")
@@ -34,20 +36,22 @@ class Opening(_message.Message):
     def __init__(self, work: _Optional[_Union[_orchestration_pb2.GetWorkItemsRequest, _Mapping]] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class EagerTurn(_message.Message):
-    __slots__ = ("instance_id", "execution_id", "committed_events", "started_ns", "results", "response")
+    __slots__ = ("instance_id", "execution_id", "committed_events", "started_ns", "results", "response", "session")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     STARTED_NS_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     execution_id: str
     committed_events: int
     started_ns: int
     results: _containers.RepeatedCompositeFieldContainer[_orchestration_pb2.ActivityResponse]
     response: _orchestration_pb2.OrchestratorResponse
-    def __init__(self, instance_id: _Optional[str] = ..., execution_id: _Optional[str] = ..., committed_events: _Optional[int] = ..., started_ns: _Optional[int] = ..., results: _Optional[_Iterable[_Union[_orchestration_pb2.ActivityResponse, _Mapping]]] = ..., response: _Optional[_Union[_orchestration_pb2.OrchestratorResponse, _Mapping]] = ...) -> None: ...
+    session: str
+    def __init__(self, instance_id: _Optional[str] = ..., execution_id: _Optional[str] = ..., committed_events: _Optional[int] = ..., started_ns: _Optional[int] = ..., results: _Optional[_Iterable[_Union[_orchestration_pb2.ActivityResponse, _Mapping]]] = ..., response: _Optional[_Union[_orchestration_pb2.OrchestratorResponse, _Mapping]] = ..., session: _Optional[str] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("id", "method", "request")
