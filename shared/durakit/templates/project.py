@@ -26,17 +26,28 @@ output/
 _DOCKERIGNORE = f"{_GITIGNORE}Dockerfile\n"
 
 _DOCKERFILE = """\
-# The worker by default; the client with `docker run ... python client.py`.
-FROM python:3.13-slim
-WORKDIR /app
+# One image for worker and client: PROGRAM=client chooses, PROGRAM_ARGUMENTS are the program's own.
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /build
 COPY vendor vendor
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
-COPY . .
-RUN useradd --create-home app && mkdir -p output && chown app output
-USER app
-ENV PYTHONUNBUFFERED=1 DURAKIT_LOG_FORMAT=json HOST=0.0.0.0
-CMD ["python", "worker.py"]
+COPY requirements.txt ./
+RUN python -m venv /opt/app && /opt/app/bin/pip install --no-cache-dir --requirement requirements.txt
+
+FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --create-home app
+COPY --from=build /opt/app /opt/app
+WORKDIR /app
+COPY . ./
+RUN install --directory --owner 10001 --group 10001 output
+USER 10001:10001
+ENV PATH=/opt/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DURAKIT_LOG_FORMAT=json
+ENV PROGRAM=worker DURAKIT_HEALTH_PORT=8081 HOST=0.0.0.0
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \\
+  CMD ["python", "-m", "durakit.container", "--is", "livez"]
+ENTRYPOINT ["python", "-m", "durakit.container"]
 """
 
 _NEXT = """\

@@ -25,8 +25,8 @@ No scheduler is needed: the tests run scheduler, worker and client in one proces
 
 ```sh
 docker build -t {name} .
-docker run --rm -e ENDPOINT=... -e TASKHUB=... {name}                    # the worker
-docker run --rm -e ENDPOINT=... -e TASKHUB=... {name} python client.py   # the client
+docker run --rm -e ENDPOINT=... -e TASKHUB=... {name}                     # the worker
+docker run --rm -e ENDPOINT=... -e TASKHUB=... -e PROGRAM=client {name}   # the client
 ```
 """
 
