@@ -48,6 +48,7 @@ class FlakyService:
         self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._is_started = False
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -57,13 +58,13 @@ class FlakyService:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()  # whoever is kept waiting gets the answer now
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
+        if self._is_started:
+            self._server.shutdown()  # waits for the thread, also for one that is only just starting
         self._server.server_close()
 
     def start(self) -> None:
         """Begin to answer."""
+        self._is_started = True
         self._thread.start()
 
     def calls(self, path: str) -> int:
