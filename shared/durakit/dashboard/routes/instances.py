@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -20,6 +23,10 @@ from durakit.dashboard.views.instance import RelationsView, StepsView
 
 _CHILDREN_DRAWN = 50
 _DEEP = 5
+_DRAWN_AT_ONCE = 300
+"""Steps; drawing more takes longer than a scheduler should wait."""
+
+T = TypeVar("T")
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -39,7 +46,8 @@ def add(app: FastAPI, site: Site) -> None:
         frame, head = await head_of(site, hub, instance_id, "timeline")
         options = options_of(request, "from", "to", "idle", "group", "kids", "step", "e")
         scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
-        drawn = timeline.build(
+        drawn = await _draw(
+            timeline.build,
             scene,
             frame.now_ns,
             from_ns=parameters.moment(options.get("from", ""), frame.now_ns),
@@ -63,7 +71,7 @@ def add(app: FastAPI, site: Site) -> None:
         options = options_of(request, "join", "kids", "columns")
         scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
         most = {} if options.get("columns") != "all" else {"most_columns": 1000}
-        drawn = sequence.build(scene, frame.now_ns, join=options.get("join") != "0", **most)
+        drawn = await _draw(sequence.build, scene, frame.now_ns, join=options.get("join") != "0", **most)
         return StepsView(frame, head, scene.digest, options, drawing=drawn)
 
     async def sequence_page(request: Request) -> Response:
@@ -81,7 +89,7 @@ def add(app: FastAPI, site: Site) -> None:
         digest = await site.backend.digest(hub, instance_id)
         view = data_view(frame, head, head.instance, digest)
         if view.failures:
-            drawn = timeline.build(Scene(head.row, digest), frame.now_ns, only_failed=True)
+            drawn = await _draw(timeline.build, Scene(head.row, digest), frame.now_ns, only_failed=True)
             view = replace(view, drawing=drawn)
         return site.answer(request, "data.html", view)
 
@@ -111,6 +119,13 @@ def add(app: FastAPI, site: Site) -> None:
     page(app, f"{base}/data", data)
     page(app, f"{base}/relations", relations)
     page(app, base, instance)
+
+
+async def _draw(build: Callable[..., T], scene: Scene, now_ns: int, **options: Any) -> T:
+    """Draw; a long history in a thread, because the scheduler may run on this event loop."""
+    if len(scene.digest.steps) <= _DRAWN_AT_ONCE:
+        return build(scene, now_ns, **options)
+    return await asyncio.to_thread(build, scene, now_ns, **options)
 
 
 async def scene_of(site: Site, hub: str, row: InstanceRow, *, deep: int) -> Scene:

@@ -16,6 +16,8 @@ from durakit.dashboard.site import Site
 
 HEARTBEAT_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
+"""Between two messages about one instance; lists are more to fetch and change all the time."""
+LIST_PAUSE_SECONDS = 1.0
 RETRY_MS = 1_000
 _IDS_TOLD = 500
 
@@ -57,7 +59,7 @@ async def events(site: Site, hub: str, topic: str, *, resumed: bool) -> AsyncIte
                 number += 1
                 yield message(number, told)
             if not changed.is_nothing:
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS if topic.startswith("instance:") else LIST_PAUSE_SECONDS)
 
 
 def concerning(changed: Changed, topic: str) -> Changed:
