@@ -263,6 +263,7 @@ class TaskHub:
             instance.offers = 0
             instance.hints = hints.take(whole)
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
+            instance.session_token = token or delivery.token
             if not instance.is_terminal:
                 self._histories.used(instance)
         self._touched(self)
@@ -280,18 +281,15 @@ class TaskHub:
         if instance is None:
             raise not_now("There is no such instance any more.")
         claim = eager.claim_of(eager_turn)
-        why_not = eager.objection(instance, claim, results, now)
-        if why_not is None and not all(result in instance.inbox for result in results):
-            why_not = "it was computed from results of another instance"
-        if why_not is None and instance.session is not stream:
-            why_not = "the execution is kept by another worker, or by none"
-        in_flight = self._deliveries.turn_of(instance.id) if instance.turn is not None else None
+        why_not = eager.objection(instance, claim, stream, results, now)
+        in_flight = self._deliveries.of_turn(instance.turn) if instance.turn is not None else None
         if why_not is not None:
-            # The worker may have dropped an item that its execution had passed; it is asked anew.
-            if in_flight is not None and in_flight.stream is stream:
-                self._give_back_turn(in_flight)
-            elif instance.session is stream:
+            if instance.session is stream:
+                # The worker's copy has passed what is on record, and is void on both sides. The next turn
+                # begins with the history; so does the one it was asked for already and may have passed too.
                 instance.session = None
+                if in_flight is not None and in_flight.stream is stream:
+                    self._give_back_turn(in_flight)
             raise not_now(f"The eager turn does not count: {why_not}.")
         if in_flight is not None:
             # It asked for the turn that is answered here; what it took from the inbox is there still.
@@ -301,6 +299,7 @@ class TaskHub:
         turns.complete(self.machine, turn, eager_turn.response, now)
         instance.offers = 0
         instance.hints = hints.take(eager_turn.response)
+        stream.answered += 1
         stream.seen_ns = now
         if not instance.is_terminal:
             self._histories.used(instance)

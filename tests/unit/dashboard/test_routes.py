@@ -519,3 +519,15 @@ def test_health_is_told_to_anybody() -> None:
     answer = request(Rig(), "/healthz", token="s3cret", headers={"Host": "probe.example"})
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_the_texts_to_copy_follow_the_fields() -> None:
+    rig = waiting_rig()
+
+    start = ask(rig, "/h/default/instances/start?name=it%27s&id=po-1&input=%7B%7D")["same"]
+    act = ask(rig, "/h/default/i/a/terminate?reason=wrong+file")["same"]
+
+    assert "'it'\"'\"'s'" in start["cli"]
+    assert "--data-urlencode id=po-1" in start["curl"]
+    assert "client.schedule_new_orchestration(\"it's\", input=json.loads('{}')" in start["python"]
+    assert act["python"].endswith("client.terminate_orchestration('a', output='wrong file')")

@@ -235,10 +235,11 @@ class Sampler:
         """Return the depths of a queue, oldest first, up to now."""
         return (*(sample[kind, key] for sample in self._depths), now)
 
-    def done(self, stream: WorkerStream) -> int:
-        """Return how many items a worker has answered in the last minutes."""
-        before = self._answered[0].get(id(stream), 0) if self._answered else 0
-        return stream.answered - before
+    def done(self, stream: WorkerStream, now_ns: int) -> int:
+        """Return how many items a worker answered in the last five minutes, as far as that was watched."""
+        if not self._answered or now_ns - stream.offer.opened_ns < _DONE_SAMPLES * words.MINUTE:
+            return stream.answered
+        return stream.answered - self._answered[0].get(id(stream), 0)
 
 
 def _queues(hub: TaskHub) -> Iterator[tuple[Literal["orchestration", "activity"], WorkQueue[object]]]:
@@ -248,7 +249,7 @@ def _queues(hub: TaskHub) -> Iterator[tuple[Literal["orchestration", "activity"]
 
 def workforce(hub: TaskHub, sampler: Sampler, now_ns: int) -> Workforce:
     """Return workers and queues of a hub."""
-    workers = list(_workers(hub, sampler))
+    workers = list(_workers(hub, sampler, now_ns))
     workers += [
         _gone(departure) for departure in reversed(hub.departures) if now_ns - departure.left_ns < GONE_NS
     ]
@@ -256,7 +257,7 @@ def workforce(hub: TaskHub, sampler: Sampler, now_ns: int) -> Workforce:
     return Workforce(workers, queues, tuple(_warnings(hub, queues, now_ns)))
 
 
-def _workers(hub: TaskHub, sampler: Sampler) -> Iterator[Worker]:
+def _workers(hub: TaskHub, sampler: Sampler, now_ns: int) -> Iterator[Worker]:
     oldest: dict[WorkerStream, int] = {}
     held: list[TurnDelivery | TaskDelivery] = [*hub.deliveries.open_turns(), *hub.deliveries.open_tasks()]
     for delivery in held:
@@ -264,7 +265,7 @@ def _workers(hub: TaskHub, sampler: Sampler) -> Iterator[Worker]:
     numbers: Counter[str] = Counter()
     for stream in sorted(hub.streams, key=lambda each: (each.offer.worker, each.offer.opened_ns)):
         numbers[name_of(stream)] += 1
-        yield _worker(stream, numbers[name_of(stream)], oldest.get(stream), sampler.done(stream))
+        yield _worker(stream, numbers[name_of(stream)], oldest.get(stream), sampler.done(stream, now_ns))
 
 
 def _worker(stream: WorkerStream, number: int, oldest_ns: int | None, done: int) -> Worker:

@@ -42,10 +42,10 @@ def add(app: FastAPI, site: Site) -> None:
 
     async def ask_start(request: Request) -> Response:
         hub = hub_of(request)
-        values = {"name": request.query_params.get("name", "")}
-        copied = request.query_params.get("from")
+        values = {"name": "", **_given(request)}
+        copied = values.pop("from", None)
         if copied:
-            values = await _values_of(site, hub, copied)
+            values = {**await _values_of(site, hub, copied), **{k: v for k, v in values.items() if v}}
         return site.answer(request, "start.html", await _start_view(site, request, hub, values, {}, copied))
 
     async def start(request: Request) -> Response:
@@ -70,7 +70,7 @@ def add(app: FastAPI, site: Site) -> None:
     def form(name: Act) -> Callable[[Request], Awaitable[Response]]:
         async def ask(request: Request) -> Response:
             hub, instance_id = hub_of(request), id_of(request)
-            values = {key: value for key, value in request.query_params.items() if key != "nonce"}
+            values = _given(request)
             return site.answer(
                 request, "act.html", await _act_view(site, request, hub, instance_id, name, values, {})
             )
@@ -100,6 +100,11 @@ def add(app: FastAPI, site: Site) -> None:
     for name in get_args(Act):
         get(app, f"/h/{{hub}}/i/{{id}}/{name}", form(name))
         post(app, f"/h/{{hub}}/i/{{id}}/{name}", doing(name))
+
+
+def _given(request: Request) -> dict[str, str]:
+    """Return fields that the address fills in; scripts ask so for the texts to copy."""
+    return {name: value for name, value in request.query_params.items() if name != "nonce"}
 
 
 async def _send(

@@ -20,6 +20,8 @@ PAUSE_SECONDS = 0.25
 LIST_PAUSE_SECONDS = 1.0
 RETRY_MS = 1_000
 _IDS_TOLD = 500
+BEAT = "event: beat\ndata: 0\n\n"
+"""An event, not a comment: pages cannot see comments, and notice by this that a connection is dead."""
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -54,7 +56,7 @@ async def events(site: Site, hub: str, topic: str, *, resumed: bool) -> AsyncIte
             changed = await watch.next(HEARTBEAT_SECONDS)
             told = concerning(changed, topic)
             if told.is_nothing:
-                yield ": still here\n\n"
+                yield BEAT
             else:
                 number += 1
                 yield message(number, told)

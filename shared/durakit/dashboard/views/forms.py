@@ -20,6 +20,10 @@ class Same:
     curl: str
     python: str
 
+    def as_json(self) -> dict[str, str]:
+        """Return it for JSON."""
+        return {"cli": self.cli, "curl": self.curl, "python": self.python}
+
 
 @dataclass(frozen=True)
 class EventChoice:
@@ -54,7 +58,12 @@ class StartView:
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON twin."""
-        return {"values": self.values, "errors": self.errors, "offered": list(self.offered)}
+        return {
+            "values": self.values,
+            "errors": self.errors,
+            "offered": list(self.offered),
+            "same": self.same.as_json(),
+        }
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class ActView:
             "refusal": self.refusal,
             "errors": self.errors,
             "events": [choice.name for choice in self.choices],
+            "same": self.same.as_json(),
         }
 
 

@@ -1,0 +1,102 @@
+"""Changes as they reach an open page: joined, narrowed to what the page shows, never the last one lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from durakit.dashboard.backend import Changed
+from durakit.dashboard.pages import Pages
+from durakit.dashboard.routes import live
+from durakit.dashboard.site import Site
+from durakit.dashboard.words import utc
+
+from ..scheduler.rig import Rig, complete
+from .visiting import backend_of
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pauses that spare the reader."""
+    monkeypatch.setattr(live, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(live, "LIST_PAUSE_SECONDS", 0.0)
+
+
+def messages(rig: Rig, topic: str, *acts: Any, resumed: bool = False, wanted: int = 1) -> list[Any]:
+    """Return what a page of this topic is told while the acts happen."""
+    backend = backend_of(rig)
+    site = Site(backend, Pages(lambda: utc(rig.now)), lambda: rig.now)
+
+    async def read() -> list[Any]:
+        told: list[Any] = []
+        stream = live.events(site, "default", topic, resumed=resumed)
+        assert await anext_of(stream) == "retry: 1000\n\n"
+        waiting = asyncio.ensure_future(anext_of(stream))
+        await asyncio.sleep(0)
+        for act in acts:
+            act()
+        while len(told) < wanted:
+            text = await asyncio.wait_for(waiting, 5)
+            if text != live.BEAT:
+                told.append(json.loads(text.partition("data: ")[2]))
+            if len(told) < wanted:
+                waiting = asyncio.ensure_future(anext_of(stream))
+        await stream.aclose()  # type: ignore[attr-defined]  # a generator has it
+        return told
+
+    return asyncio.run(read())
+
+
+async def anext_of(stream: Any) -> str:
+    text: str = await stream.__anext__()
+    return text
+
+
+def test_changes_that_come_together_are_one_message() -> None:
+    rig = Rig()
+
+    (told,) = messages(rig, "instances", lambda: rig.start("a"), lambda: rig.start("b"))
+
+    assert told == {"ids": ["a", "b"], "created": 2}
+
+
+def test_a_page_of_one_instance_hears_of_no_other() -> None:
+    rig = Rig()
+    rig.start("a")
+    worker = rig.worker()
+
+    (told,) = messages(
+        rig, "instance:a", lambda: rig.start("b"), lambda: worker.answer(worker.items()[0], complete())
+    )
+
+    assert told == {"ids": ["a"], "created": 0}
+
+
+def test_a_page_that_comes_back_after_a_gap_is_told_to_look_again() -> None:
+    assert messages(Rig(), "instances", resumed=True) == [{"ids": None, "created": 0}]
+
+
+def test_what_was_deleted_may_be_anything() -> None:
+    rig = Rig()
+    rig.start("a")
+    rig.terminate("a")
+
+    (told,) = messages(rig, "instance:a", lambda: rig.purge("a"))
+
+    assert told["ids"] is None
+
+
+def test_without_a_page_nothing_is_noted() -> None:
+    rig = Rig()
+    messages(rig, "instances", lambda: rig.start("a"))
+
+    assert rig.engine.on_released == []
+
+
+def test_many_changes_are_told_as_any() -> None:
+    text = live.message(3, Changed(frozenset(map(str, range(600)))))
+
+    assert text.startswith("id: 3\nevent: change\n")
+    assert json.loads(text.partition("data: ")[2])["ids"] is None
