@@ -22,7 +22,7 @@ from durakit.replay.versioning import VersionFailureStrategy, VersioningOptions,
 from durakit.runtime.activities import ActivityRunner
 from durakit.runtime.delivery import Delivery
 from durakit.runtime.dispatch import Dispatcher, Limits
-from durakit.runtime.link import LinkedDelivery
+from durakit.runtime.linked_delivery import LinkedDelivery
 from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.stream import WorkItemStream
 from durakit.runtime.threads import WorkerThreads

@@ -28,7 +28,7 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
     from durakit.runtime.activities import ActivityRunner
-    from durakit.runtime.link import LinkedDelivery
+    from durakit.runtime.linked_delivery import LinkedDelivery
     from durakit.runtime.turns import AheadTurn, TurnOutcome, TurnRunner
 
 #: So many turns run at once on the threads that bring them, and as many on threads of their own. Turns only
@@ -166,7 +166,9 @@ class Dispatcher:
         request, token = item.orchestratorRequest, item.completionToken
         instance_id = request.instanceId
         if self._turns.is_behind(request):
-            # The scheduler drops the item when it takes the turn that was sent, and repeats it otherwise.
+            # The scheduler dropped the item if it took the turn that was sent. If it did not, or if the
+            # instance ended meanwhile, it must know that nobody works on this one.
+            self._delivery.abandon_turn(token, instance_id)
             self._leave(instance_id)
             return
         try:

@@ -1,8 +1,7 @@
 """The worker's end of a link: answers leave in batches, on one stream, the one on which items come.
 
-While a link is open, whatever is answered waits here until the stream takes the next message; that is the
-batch. Results whose orchestration is kept here leave together with the turn that follows from them
-(docs/link.md). Without a link, and for what a link cannot carry, the unary calls of `Delivery` do the same.
+Whatever is answered waits here until the stream takes the next message; that is the batch. Results whose
+orchestration is kept here leave together with the turn that follows from them (docs/link.md).
 """
 
 from __future__ import annotations
@@ -15,19 +14,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from durakit.runtime.delivery import Delivery
-from durakit.runtime.turns import MAX_RESPONSE_BYTES
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
     from durakit.runtime.turns import AheadTurn
 
-#: What one message holds at most, by number of answers and, roughly, in bytes.
+#: What one message holds at most, by number of answers and in bytes; a single larger answer goes alone.
 MOST_ANSWERS = 512
 MOST_BYTES = 1024 * 1024
 #: Answers that were sent and are not acknowledged, up to which more are sent.
 MOST_UNACKNOWLEDGED = 4096
+#: When a turn run ahead takes longer, what waits behind it goes by calls.
+STALLED_SECONDS = 0.02
+#: So many looks without a turn run ahead, and nobody looks any more until there is one.
+QUIET_LOOKS = 50
+#: After so many turns in a row that did not count, only one in so many is still run ahead: computing turns
+#: twice, and then from the whole history, costs more than it saves.
+MOST_REFUSALS, TRIED_AFTERWARDS = 8, 100
 
 GoAhead = Callable[[Sequence[pb.ActivityResponse]], "AheadTurn | None"]
 
@@ -35,7 +39,7 @@ _PING = pb.WorkItem(healthPing=pb.HealthPing())
 
 
 @dataclass(eq=False, slots=True)
-class _Answer:
+class Answer:
     """An answer on its way. Exactly one of the first three is set.
 
     Attributes:
@@ -63,132 +67,49 @@ class _Answer:
         return self.turn.completionToken if self.turn is not None else self.returned or ""
 
 
-class LinkedDelivery:
-    """Delivers answers by the open link, if there is one, and by `unary` otherwise. Safe for threads.
-
-    Args:
-        drop_session: told the instance of a turn, sent ahead, that did not count.
-    """
-
-    def __init__(
-        self, unary: Delivery, drop_session: Callable[[str], None], *, logger: logging.Logger
-    ) -> None:
-        self._unary = unary
-        self._drop_session = drop_session
-        self._logger = logger
-        self._link: Link | None = None
-        self.go_ahead: GoAhead = lambda results: None
-        """Runs a turn ahead of being asked for; set by whoever runs turns."""
-
-    @property
-    def is_immediate(self) -> bool:
-        """Whether answers can be handed over without a call being made."""
-        return self._link is not None
-
-    def open(self, opening: link.Opening) -> Link:
-        """A link to be sent and read; answers go there from now on, until it is closed."""
-        self._link = Link(opening, self.go_ahead, self._give_up, self._logger)
-        return self._link
-
-    def closed(self, ended: Link) -> None:
-        """The link has ended: what was not acknowledged is delivered by calls, or void."""
-        if self._link is ended:
-            self._link = None
-        for answer in ended.take_unacknowledged():
-            self._give_up(answer)
-
-    def reconnected(self) -> None:
-        """The scheduler answers again."""
-        self._unary.reconnected()
-
-    def join(self, deadline: float) -> bool:
-        """Wait until nothing is under way, at most until `time.monotonic()` is `deadline`; True if so."""
-        open_link = self._link
-        all_taken = open_link is None or open_link.join(deadline)
-        return self._unary.join(deadline) and all_taken
-
-    def close(self) -> None:
-        """Give up what has not been begun."""
-        self._unary.close()
-
-    # --- answers
-
-    def complete_turn(self, response: pb.OrchestratorResponse, done: Callable[[bool], None]) -> None:
-        """Deliver a turn's response; `done`, which must not block, is told whether it is committed."""
-        is_small = response.ByteSize() <= MAX_RESPONSE_BYTES
-        if not (is_small and self._send(_Answer(turn=response, is_turn=True, done=done))):
-            self._unary.complete_turn(response, done)
-
-    def complete_activity(self, request: pb.ActivityRequest, response: pb.ActivityResponse) -> None:
-        """Deliver an activity's response."""
-        if not self._send(_Answer(result=response, request=request)):
-            self._unary.complete_activity(request, response)
-
-    def complete_entity(self, instance_id: str, result: pb.EntityBatchResult) -> None:
-        """Deliver an entity batch's result."""
-        self._unary.complete_entity(instance_id, result)
-
-    def abandon_turn(self, token: str, instance_id: str) -> None:
-        """Give an orchestrator item back."""
-        if not self._send(_Answer(returned=token, is_turn=True)):
-            self._unary.abandon_turn(token, instance_id)
-
-    def abandon_activity(self, token: str, instance_id: str) -> None:
-        """Give an activity item back."""
-        if not self._send(_Answer(returned=token)):
-            self._unary.abandon_activity(token, instance_id)
-
-    def abandon_entity(self, token: str, instance_id: str) -> None:
-        """Give an entity item back."""
-        self._unary.abandon_entity(token, instance_id)
-
-    def _send(self, answer: _Answer) -> bool:
-        open_link = self._link
-        return open_link is not None and open_link.send(answer)
-
-    def _give_up(self, answer: _Answer | str) -> None:
-        """The link cannot deliver this; a text is the instance of a turn sent ahead."""
-        if isinstance(answer, str):
-            self._drop_session(answer)
-            return
-        refused = answer.refused
-        if answer.result is not None and answer.request is not None:
-            if refused is None or refused.status != "NOT_FOUND":
-                self._unary.complete_activity(answer.request, answer.result)
-        elif answer.turn is not None and answer.done is not None:
-            if refused is not None and refused.status != "NOT_FOUND":
-                self._unary.complete_turn(answer.turn, answer.done)
-                return
-            # Without a link the scheduler has given the turn to somebody else.
-            answer.done(False)
-
-
 class Link:
     """One open link: `messages` is what to send, `items` reads what comes.
 
     Args:
-        give_up: called with answers that were refused, and with the instance of a turn sent ahead that was.
+        give_up: called with answers that the link did not deliver, and with the instance of a turn sent ahead
+            that did not count.
+        divert: called with answers that must not wait any longer behind a slow turn.
     """
 
     def __init__(
         self,
         opening: link.Opening,
         go_ahead: GoAhead,
-        give_up: Callable[[_Answer | str], None],
+        give_up: Callable[[Answer | str], None],
+        divert: Callable[[Answer], None],
         logger: logging.Logger,
     ) -> None:
         self._opening = opening
         self._go_ahead = go_ahead
         self._give_up = give_up
+        self._divert = divert
         self._logger = logger
         self._changed = threading.Condition()
-        self._waiting: deque[_Answer] = deque()
-        self._unacknowledged: deque[tuple[int, list[_Answer], list[str]]] = deque()
-        self._by_token: dict[str, _Answer] = {}
-        self._sent = 0
+        self._waiting: deque[Answer] = deque()
+        # The batch in hand: what has not been put into its message yet.
+        self._is_composing = False
+        self._results: dict[str, list[Answer]] = {}
+        self._others: list[Answer] = []
+        self._unacknowledged: deque[tuple[int, list[Answer], list[str]]] = deque()
+        self._by_token: dict[str, Answer] = {}
+        self._sent = 1
         self._is_closed = False
+        self._is_over = False
+        # Turns run ahead: how many, since when the present one, and how many did not count.
+        self._begun = 0
+        self._running_since: float | None = None
+        self._is_watched = False
+        self._closing = threading.Event()
+        self._refused_ahead: dict[str, int] = {}
+        self._refusals = 0
+        self._left_out = 0
 
-    def send(self, answer: _Answer) -> bool:
+    def send(self, answer: Answer) -> bool:
         """Let the answer leave with the next message; False when the link has been closed."""
         with self._changed:
             if self._is_closed:
@@ -199,16 +120,22 @@ class Link:
         return True
 
     def messages(self) -> Iterator[link.Up]:
-        """Yield what to send, as soon as there is something; end when the link is closed."""
+        """Yield what to send, as soon as there is something; end when the link is closed.
+
+        Turns are run ahead in between, so user code runs on the thread that iterates.
+        """
         yield link.Up(opening=self._opening)
-        self._sent = 1
-        while (batch := self._next_batch()) is not None:
-            up, ahead = self._message(batch)
-            if not self._note_sent(batch, ahead):
-                for answer in batch:
-                    self._give_up(answer)
-                for instance_id in ahead:
-                    self._give_up(instance_id)
+        while self._next_batch():
+            taken: list[Answer] = []
+            ahead: list[str] = []
+            is_sent = False
+            try:
+                up = self._compose(taken, ahead)
+                is_sent = self._note_sent(taken, ahead)
+            finally:
+                if not is_sent:
+                    self._fail(taken, ahead)
+            if not is_sent:
                 return
             yield up
 
@@ -226,99 +153,183 @@ class Link:
                 yield _PING
 
     def join(self, deadline: float) -> bool:
-        """Wait until every answer is acknowledged, at most until `deadline`; True if so."""
+        """Wait until every answer is acknowledged, or given up; at most until `deadline`. True if so."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._is_closed or not (self._waiting or self._unacknowledged),
-                max(0.0, deadline - time.monotonic()),
-            )
+            return self._changed.wait_for(self._has_nothing, max(0.0, deadline - time.monotonic()))
 
-    def take_unacknowledged(self) -> list[_Answer | str]:
-        """Close the link; return what the scheduler may not have taken, turns sent ahead as instances."""
+    def _has_nothing(self) -> bool:
+        under_way = self._waiting or self._unacknowledged or (self._is_closed and not self._is_over)
+        return not (under_way or self._is_composing)
+
+    def close(self) -> None:
+        """Take no more answers, and give up those that the scheduler may not have taken."""
         with self._changed:
+            if self._is_closed:
+                return
             self._is_closed = True
-            left: list[_Answer | str] = []
+            left: list[Answer | str] = []
             for _, batch, ahead in self._unacknowledged:
                 left += batch
                 left += ahead
-            left += self._waiting
-            self._waiting.clear()
+            left += self._take_waiting()
             self._unacknowledged.clear()
             self._changed.notify_all()
-        return left
+        self._closing.set()
+        for answer in left:
+            self._safely(self._give_up, answer)
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
 
     # --- out
 
-    def _note_sent(self, batch: list[_Answer], ahead: list[str]) -> bool:
-        """Remember what leaves now until it is acknowledged; False when the link was closed meanwhile."""
-        with self._changed:
-            if self._is_closed:
-                return False
-            self._sent += 1
-            self._unacknowledged.append((self._sent, batch, ahead))
-            self._by_token.update((answer.token, answer) for answer in batch)
-            return True
-
-    def _next_batch(self) -> list[_Answer] | None:
+    def _next_batch(self) -> bool:
+        """Take the next batch in hand as soon as there is one; False when the link has been closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or (self._waiting and self._has_room()))
             if self._is_closed:
-                return None
-            batch: list[_Answer] = []
+                return False
+            self._is_composing = True
+            count = 0
             room = MOST_BYTES
-            while self._waiting and len(batch) < MOST_ANSWERS and room > 0:
+            while self._waiting and count < MOST_ANSWERS:
+                size = _size(self._waiting[0])
+                if size > room and count:
+                    break
                 answer = self._waiting.popleft()
-                room -= _size(answer)
-                batch.append(answer)
-            return batch
+                room -= size
+                count += 1
+                if answer.result is None:
+                    self._others.append(answer)
+                else:
+                    self._results.setdefault(answer.result.instanceId, []).append(answer)
+            return True
 
     def _has_room(self) -> bool:
         return len(self._by_token) < MOST_UNACKNOWLEDGED
 
-    def _message(self, batch: list[_Answer]) -> tuple[link.Up, list[str]]:
-        """Return the message for these answers, and the instances whose next turns are in it."""
+    def _compose(self, taken: list[Answer], ahead: list[str]) -> link.Up:
+        """Return a message with what is in hand; note in `taken` what that is, and in `ahead` the instances
+        whose next turns are in it.
+        """
         up = link.Up()
-        results: dict[str, list[pb.ActivityResponse]] = {}
-        for answer in batch:
+        room = MOST_BYTES
+        while of_instance := self._take_results():
+            taken += of_instance
+            results = [answer.result for answer in of_instance if answer.result is not None]
+            turn = self._run_ahead(results) if room > 0 else None
+            if turn is None:
+                up.tasks.extend(results)
+                continue
+            room -= turn.response.ByteSize()
+            ahead.append(results[0].instanceId)
+            up.eager_turns.append(_eager_turn(turn, results))
+        with self._changed:
+            others, self._others = self._others, []
+        taken += others
+        for answer in others:
             if answer.turn is not None:
                 up.turns.append(answer.turn)
             elif answer.returned is not None:
                 (up.returned_turns if answer.is_turn else up.returned_tasks).append(answer.returned)
-            elif answer.result is not None:
-                results.setdefault(answer.result.instanceId, []).append(answer.result)
-        ahead = []
-        for instance_id, of_instance in results.items():
-            turn = None
-            if not any(result.HasField("failureDetails") for result in of_instance):
-                turn = self._try_ahead(of_instance)
-            if turn is None:
-                up.tasks.extend(of_instance)
-                continue
-            ahead.append(instance_id)
-            up.eager_turns.append(
-                link.EagerTurn(
-                    instance_id=instance_id,
-                    execution_id=turn.execution_id,
-                    committed_events=turn.committed_events,
-                    started_ns=turn.started_ns,
-                    results=of_instance,
-                    response=turn.response,
-                )
-            )
-        return up, ahead
+        return up
 
-    def _try_ahead(self, results: list[pb.ActivityResponse]) -> AheadTurn | None:
+    def _take_results(self) -> list[Answer]:
+        """Take the results of one instance that are in hand; none are left when there are none."""
+        with self._changed:
+            return self._results.pop(next(iter(self._results))) if self._results else []
+
+    def _note_sent(self, taken: list[Answer], ahead: list[str]) -> bool:
+        """Remember what leaves now until it is acknowledged; False when the link was closed meanwhile."""
+        with self._changed:
+            if self._is_closed:
+                return False
+            self._is_composing = False
+            self._sent += 1
+            self._unacknowledged.append((self._sent, taken, ahead))
+            self._by_token.update((answer.token, answer) for answer in taken)
+            return True
+
+    def _fail(self, taken: list[Answer], ahead: list[str]) -> None:
+        """The message in hand will not be sent."""
+        with self._changed:
+            left = [*taken, *ahead, *self._take_hand()]
+        for answer in left:
+            self._safely(self._give_up, answer)
+        with self._changed:
+            self._is_composing = False
+            self._changed.notify_all()
+
+    def _take_hand(self) -> list[Answer]:
+        left = [answer for of_instance in self._results.values() for answer in of_instance] + self._others
+        self._results.clear()
+        self._others = []
+        return left
+
+    def _take_waiting(self) -> list[Answer]:
+        left = self._take_hand() + list(self._waiting)
+        self._waiting.clear()
+        return left
+
+    # --- turns run ahead
+
+    def _run_ahead(self, results: list[pb.ActivityResponse]) -> AheadTurn | None:
+        if any(result.HasField("failureDetails") for result in results) or not self._pays():
+            return None
+        self._begun += 1
+        self._running_since = time.monotonic()
+        if not self._is_watched:
+            self._is_watched = True
+            threading.Thread(target=self._watch, name="durakit-link-watch", daemon=True).start()
         try:
             return self._go_ahead(results)
         except Exception:
             self._logger.exception("A turn of %s could not be run ahead", results[0].instanceId)
             return None
+        finally:
+            self._running_since = None
+
+    def _pays(self) -> bool:
+        """Whether enough of the turns run ahead count."""
+        if self._refusals < MOST_REFUSALS:
+            return True
+        self._left_out = (self._left_out + 1) % TRIED_AFTERWARDS
+        return not self._left_out
+
+    def _watch(self) -> None:
+        """While turns are run ahead: if one takes long, let what waits behind it go by calls."""
+        while True:
+            seen = self._look(self._begun)
+            self._is_watched = False
+            if self._begun == seen or self._closing.is_set():
+                return
+            # That one was begun before it could see that nobody looks.
+            self._is_watched = True
+
+    def _look(self, seen: int) -> int:
+        """Look until it has been quiet for a while; return how many turns had been run ahead until then."""
+        quiet = 0
+        while quiet < QUIET_LOOKS and not self._closing.wait(STALLED_SECONDS):
+            since = self._running_since
+            if since is not None and time.monotonic() - since >= STALLED_SECONDS:
+                with self._changed:
+                    late = self._take_waiting()
+                for answer in late:
+                    self._safely(self._divert, answer)
+                quiet = 0
+            elif self._begun != seen:
+                seen, quiet = self._begun, 0
+            else:
+                quiet += 1
+        return seen
 
     # --- in
 
     def _was_refused(self, refused: link.Refused) -> None:
         if not refused.token:
             self._logger.debug("%s: %s", refused.instance_id, refused.message)
+            known = self._refused_ahead.get(refused.instance_id, 0)
+            self._refused_ahead[refused.instance_id] = known + 1
             self._give_up(refused.instance_id)
             return
         answer = self._by_token.get(refused.token)
@@ -330,20 +341,60 @@ class Link:
             self._logger.log(level, "An answer for %s was refused: %s", refused.instance_id, refused.message)
 
     def _is_durable(self, through: int) -> None:
-        acknowledged: list[_Answer] = []
+        acknowledged: list[Answer] = []
+        ahead: list[str] = []
         with self._changed:
             while self._unacknowledged and self._unacknowledged[0][0] <= through:
-                acknowledged += self._unacknowledged.popleft()[1]
+                _, answers, instances = self._unacknowledged.popleft()
+                acknowledged += answers
+                ahead += instances
             for answer in acknowledged:
                 self._by_token.pop(answer.token, None)
             self._changed.notify_all()
+        for instance_id in ahead:
+            self._count(instance_id)
         for answer in acknowledged:
             if answer.refused is not None:
-                self._give_up(answer)
+                self._safely(self._give_up, answer)
             elif answer.done is not None:
-                answer.done(True)
+                self._safely(answer.done, True)
+
+    def _count(self, instance_id: str) -> None:
+        """Count a turn sent ahead whose fate is known."""
+        refused = self._refused_ahead.pop(instance_id, 0)
+        if not refused:
+            self._refusals = 0
+            return
+        if refused > 1:
+            self._refused_ahead[instance_id] = refused - 1
+        self._refusals += 1
+        if self._refusals == MOST_REFUSALS:
+            self._logger.info(
+                "%d turns in a row that were run ahead did not count; hardly any will be from now on. Do the "
+                "clocks of this machine and the scheduler's agree?",
+                MOST_REFUSALS,
+            )
+
+    def _safely(self, tell: Callable[[Any], None], what: Any) -> None:
+        """One whose caller fails must not keep the others from being told."""
+        try:
+            tell(what)
+        except Exception:
+            self._logger.exception("The end of an answer could not be told")
 
 
-def _size(answer: _Answer) -> int:
+def _eager_turn(turn: AheadTurn, results: list[pb.ActivityResponse]) -> link.EagerTurn:
+    return link.EagerTurn(
+        instance_id=results[0].instanceId,
+        session=turn.session,
+        execution_id=turn.execution_id,
+        committed_events=turn.committed_events,
+        started_ns=turn.started_ns,
+        results=results,
+        response=turn.response,
+    )
+
+
+def _size(answer: Answer) -> int:
     message: Any = answer.result if answer.result is not None else answer.turn
     return 64 if message is None else int(message.ByteSize())

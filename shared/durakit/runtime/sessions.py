@@ -21,13 +21,15 @@ class Session:
     """One live execution, and what the scheduler must agree on before it may go on.
 
     Attributes:
-        is_quick: whether that turn took so little time that nobody minds another one.
+        is_quick: whether its last turn took so little time that nobody minds another one.
+        token: completion token of the last turn that was asked for, which names the session on a link.
     """
 
     execution: Execution
     execution_id: str
     committed_events: int
     is_quick: bool = False
+    token: str = ""
 
 
 def close_session(session: Session) -> None:
@@ -38,7 +40,8 @@ def close_session(session: Session) -> None:
 class SessionCache:
     """Sessions by instance id, at most `size` of them; 0 keeps none. Safe to use from several threads.
 
-    `close` is given the sessions that others displace; closing one runs `finally` blocks of user code.
+    `close` is given the sessions that others displace and those that are discarded; closing one runs
+    `finally` blocks of user code.
     """
 
     def __init__(self, size: int, close: Callable[[Session], None] = close_session) -> None:
@@ -72,6 +75,10 @@ class SessionCache:
         # Outside the lock: see above.
         for old in displaced:
             self._close(old)
+
+    def discard(self, session: Session) -> None:
+        """Close a session that was taken, or never kept, as if it had been displaced."""
+        self._close(session)
 
     def clear(self) -> None:
         """Close all sessions."""

@@ -27,7 +27,8 @@ from durakit.wire.status import named_error
 
 if TYPE_CHECKING:
     from durakit.grpc_options import GrpcWorkerResiliencyOptions
-    from durakit.runtime.link import Link, LinkedDelivery
+    from durakit.runtime.link import Link
+    from durakit.runtime.linked_delivery import LinkedDelivery
     from durakit.wire.channel import Metadata
     from durakit.wire.connection import Connection
 
@@ -121,7 +122,8 @@ class WorkItemStream:
     """Reads work items and hands them to `on_item`; `run` returns when `stop` was called.
 
     `request` makes the opening message and `sessions` says how many executions this worker keeps; `on_open`
-    is told when a stream is open. A scheduler that offers links is opened one, unless `delivery` is None.
+    is told when a stream is open. A scheduler that offers links is opened one, unless `delivery` is None; if
+    the link turns out not to be there, the next stream is an ordinary one.
 
     `on_item` may work on the item itself: if that takes long, further items are read by another thread.
     """
@@ -149,6 +151,7 @@ class WorkItemStream:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._call: Any = None
+        self._skips_link = False
         self._is_troubled = False
         self._away_since: float | None = time.monotonic()
 
@@ -192,7 +195,7 @@ class WorkItemStream:
             stub = self._connection.stub
             hello = stub.Hello.future(Empty(), timeout=self._resiliency.hello_timeout_seconds)
             hello.result()
-            if self._delivery is not None and _offers_links(hello):
+            if self._delivery is not None and not self._skips_link and _offers_links(hello):
                 opened_link = self._delivery.open(link.Opening(work=self._request(), sessions=self._sessions))
             with self._lock:
                 if self._stopping.is_set():
@@ -224,6 +227,8 @@ class WorkItemStream:
                 self._call = None
         if self._stopping.is_set():
             return Ended(StreamEnd.STOPPED)
+        # What answers here may not know what was offered, as a proxy that lets only known methods through.
+        self._skips_link = opened_link is not None and code is StatusCode.UNIMPLEMENTED
         open_seconds = 0.0 if opened_at is None else time.monotonic() - opened_at
         kind = _END_BY_CODE.get(code, StreamEnd.FAILED)
         if watch is not None and watch.fell_silent:

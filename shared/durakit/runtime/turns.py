@@ -55,6 +55,7 @@ class AheadTurn:
     """A turn that nobody asked for yet, and what must be true for it to count."""
 
     response: pb.OrchestratorResponse
+    session: str
     execution_id: str
     committed_events: int
     started_ns: int
@@ -107,7 +108,7 @@ class TurnRunner:
             if request.requiresHistoryStreaming:
                 past = list(self._stream(request))
                 committed = len(past)
-        return self._advance(execution, request, past, committed, completion_token)
+        return self._advance(execution, request, past, committed, completion_token, completion_token)
 
     def is_behind(self, request: pb.OrchestratorRequest) -> bool:
         """Whether the request asks for a turn that this worker has sent already, ahead of being asked."""
@@ -139,12 +140,14 @@ class TurnRunner:
         request = pb.OrchestratorRequest(
             instanceId=instance_id, newEvents=[_started(started_ns), *map(_completed, results)]
         )
-        outcome = self._advance(session.execution, request, (), session.committed_events, "")
+        outcome = self._advance(session.execution, request, (), session.committed_events, "", session.token)
         if outcome.response.ByteSize() > MAX_RESPONSE_BYTES:
             self.dropped(outcome)
             return None
         self.accepted(outcome)
-        return AheadTurn(outcome.response, session.execution_id, session.committed_events, started_ns)
+        return AheadTurn(
+            outcome.response, session.token, session.execution_id, session.committed_events, started_ns
+        )
 
     def accepted(self, outcome: TurnOutcome) -> None:
         """The scheduler has committed the response: keep the session if there is one."""
@@ -154,7 +157,7 @@ class TurnRunner:
     def dropped(self, outcome: TurnOutcome) -> None:
         """The response was refused or may not have arrived: the session is worth nothing."""
         if outcome.session is not None:
-            outcome.session.execution.close()
+            self._sessions.discard(outcome.session)
 
     def _stream(self, request: pb.OrchestratorRequest) -> Iterable[pb.HistoryEvent]:
         if self._read_history is None:
@@ -170,6 +173,7 @@ class TurnRunner:
         past: Iterable[pb.HistoryEvent],
         committed: int,
         completion_token: str,
+        session_token: str,
     ) -> TurnOutcome:
         response = pb.OrchestratorResponse(instanceId=request.instanceId, completionToken=completion_token)
         keep = False
@@ -198,8 +202,12 @@ class TurnRunner:
                 execution.close()
         if not keep:
             return TurnOutcome(response)
+        if (execution_id := execution.execution_id) is None:
+            execution.close()
+            return TurnOutcome(response)
         is_quick = time.perf_counter() - began < QUICK_TURN_SECONDS
-        return TurnOutcome(response, _session_after(execution, request, response, committed, is_quick))
+        events = committed + _events_of_turn(request, response)
+        return TurnOutcome(response, Session(execution, execution_id, events, is_quick, session_token))
 
 
 def split_response(
@@ -261,21 +269,12 @@ def _give_hints(execution: Execution, response: pb.OrchestratorResponse) -> None
         hints.give(response, events, timers)
 
 
-def _session_after(
-    execution: Execution,
-    request: pb.OrchestratorRequest,
-    response: pb.OrchestratorResponse,
-    committed: int,
-    is_quick: bool,
-) -> Session | None:
-    execution_id = execution.execution_id
-    if execution_id is None:
-        execution.close()
-        return None
+def _events_of_turn(request: pb.OrchestratorRequest, response: pb.OrchestratorResponse) -> int:
+    """How many events the turn leaves in the history: new ones, one confirmation per action, and its own
+    orchestratorCompleted (semantics 3.1).
+    """
     confirmed = sum(action.WhichOneof("orchestratorActionType") in _CONFIRMED for action in response.actions)
-    # New events, one confirmation per action, and the turn's own orchestratorCompleted (semantics 3.1).
-    events = committed + len(request.newEvents) + confirmed + 1
-    return Session(execution, execution_id, events, is_quick)
+    return len(request.newEvents) + confirmed + 1
 
 
 def _started(at_ns: int) -> pb.HistoryEvent:

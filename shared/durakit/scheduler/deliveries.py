@@ -98,6 +98,13 @@ class Deliveries:
                 return delivery
         return None
 
+    def of_turn(self, turn: Turn) -> TurnDelivery | None:
+        """Find the open delivery of this very turn; None when it was given back or ended."""
+        for delivery in reversed(self._turns.values()):
+            if delivery.turn is turn:
+                return delivery
+        return None
+
     def task_of(self, instance_id: str, task_id: int) -> TaskDelivery | None:
         """Find an activity by instance and task id, for workers that send no token.
 

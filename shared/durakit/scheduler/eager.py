@@ -25,10 +25,12 @@ class Claim:
     """What the worker says about the execution it computed the turn for.
 
     Attributes:
+        session: the copy it was computed with: completion token of the last turn that this was asked for.
         committed_events: how many events were in its history before the turn.
         started_ns: the time that the orchestrator was told.
     """
 
+    session: str
     execution_id: str
     committed_events: int
     started_ns: int
@@ -36,19 +38,28 @@ class Claim:
 
 def claim_of(turn: link.EagerTurn) -> Claim:
     """Return the claim that came with a turn."""
-    return Claim(turn.execution_id, turn.committed_events, turn.started_ns)
+    return Claim(turn.session, turn.execution_id, turn.committed_events, turn.started_ns)
 
 
-def objection(instance: Instance, claim: Claim, results: Sequence[Arrival | None], now: int) -> str | None:
+def objection(
+    instance: Instance, claim: Claim, stream: object, results: Sequence[Arrival | None], now: int
+) -> str | None:
     """Return why the turn is not the instance's next one; None when it is.
 
     Args:
+        stream: the one it came by.
         results: what became of the activity results it was computed from, in its order; None: refused.
     """
-    if not all(result is not None and result.kind == "taskCompleted" for result in results):
+    if not results or not all(result is not None and result.kind == "taskCompleted" for result in results):
         return "not all results it was computed from count"
+    if not all(result in instance.inbox for result in results):
+        return "it was computed from results of another instance"
     if instance.status is not Status.RUNNING:
         return f"the instance is {instance.status.word}"
+    if instance.session is not stream:
+        return "the execution is kept by another worker, or by none"
+    if claim.session != instance.session_token:
+        return "it was computed with a copy of the execution that counts no more"
     if claim.execution_id != instance.execution_id:
         return "the instance has another execution now"
     if claim.committed_events != instance.events:

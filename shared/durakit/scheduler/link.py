@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 MOST_ITEMS = 256
 MOST_BYTES = 1024 * 1024
-"""What one message to the worker holds; a single larger item goes alone."""
+"""What one message to the worker or client holds; a single larger item goes alone, a larger reply not at
+all: its caller is told to ask by a unary call."""
+MOST_REPLIES = 4096
+"""Replies that the other end has not taken yet, up to which further messages are read."""
 
 _WAITS = {"WaitForInstanceStart": has_begun, "WaitForInstanceCompletion": has_ended}
 
@@ -64,8 +67,9 @@ class Link:
         self._durable_through = 0
         self._told_through = 0
         self._refused: list[link.Refused] = []
-        self._replies: list[link.Reply] = []
-        self._waiters: set[tuple[str, Waiter]] = set()
+        self._replies: deque[link.Reply] = deque()
+        self._replies_taken = asyncio.Event()
+        self._waiters: dict[int, tuple[str, Waiter]] = {}
         self._failure: BaseException | None = None
 
     async def serve(self, ups: AsyncIterator[link.Up], write: Callable[[link.Down], Awaitable[None]]) -> None:
@@ -109,17 +113,26 @@ class Link:
         async for up in ups:
             self._received += 1
             self._take(up)
+            while len(self._replies) > MOST_REPLIES:
+                self._replies_taken.clear()
+                await self._replies_taken.wait()
 
     def _take(self, up: link.Up) -> None:
         """Handle a batch; what it changes is acknowledged, and calls are answered, once that is on disk."""
         answers: list[Answer] = []
+        if (failure := self._failure or self._stream_failure()) is not None:
+            # After a failed commit all of the hub is made anew; the old one must not be touched any more.
+            raise failure
         self._commits.begin_request()
         try:
+            self._hub = self._engine.hub(self._hub.name)
             if up.HasField("opening"):
                 self._open(up.opening)
             self._take_work(up)
             for call in up.calls:
                 answers.extend(self._begin(call))
+            for call_id in up.cancelled:
+                self._stop_waiting(call_id)
         except Refusal:
             self._commits.end_request()
             raise
@@ -186,31 +199,41 @@ class Link:
         except Refusal as refused:
             refusal = refused
         else:
-            return [lambda: link.Reply(id=call.id, response=response)]
+            return [partial(_reply, call.id, response)]
         return [lambda: link.Reply(id=call.id, status=refusal.status, message=refusal.message)]
 
     def _begin_waiting(
         self, call_id: int, request: pb.GetInstanceRequest, satisfied: Callable[[Instance], bool]
     ) -> list[Answer]:
+        if call_id in self._waiters:
+            raise invalid(f"There is a call with the id {call_id} on this link already.")
+
         def reply(instance: Instance | None) -> link.Reply:
             found = response_for(instance, payloads=request.getInputsAndOutputs)
             return link.Reply(id=call_id, response=found.SerializeToString())
 
         def resolve(instance: Instance) -> None:
-            self._waiters.discard(entry)
-            self._replies.append(reply(instance))
-            self._ready.set()
+            answer(reply(instance))
 
         def fail(error: Exception) -> None:
-            self._waiters.discard(entry)
-            self._replies.append(link.Reply(id=call_id, status="UNAVAILABLE", message=str(error)))
+            answer(link.Reply(id=call_id, status="UNAVAILABLE", message=str(error)))
+
+        def answer(told: link.Reply) -> None:
+            self._waiters.pop(call_id, None)
+            self._replies.append(told)
             self._ready.set()
 
         entry = request.instanceId, Waiter(satisfied, resolve, fail)
         if self._hub.wait(*entry):
-            self._waiters.add(entry)
+            self._waiters[call_id] = entry
             return []
-        return [lambda: reply(self._hub.machine.find(request.instanceId))]
+        now = reply(self._hub.machine.find(request.instanceId))
+        return [lambda: now]
+
+    def _stop_waiting(self, call_id: int) -> None:
+        entry = self._waiters.pop(call_id, None)
+        if entry is not None:
+            self._hub.stop_waiting(*entry)
 
     # --- out
 
@@ -222,21 +245,30 @@ class Link:
             self.end(error if isinstance(error, Exception) else StreamEnded())
 
     def _settle(self, number: int, answers: list[Answer]) -> None:
-        self._durable_through = number
+        self._durable_through = max(number, self._durable_through)
         self._replies.extend(answer() for answer in answers)
         self._ready.set()
 
     def _next_batch(self) -> link.Down | None:
         if not (self._items or self._refused or self._replies or self._told_through != self._durable_through):
             return None
-        down = link.Down(durable_through=self._durable_through, refused=self._refused, replies=self._replies)
+        down = link.Down(durable_through=self._durable_through, refused=self._refused)
         self._told_through = self._durable_through
-        self._refused, self._replies = [], []
+        self._refused = []
         room = MOST_BYTES
-        while self._items and len(down.items) < MOST_ITEMS and (room > 0 or not down.items):
-            item = self._items.popleft()
-            room -= len(item)
-            down.items.append(item)
+        while self._replies and len(down.replies) < MOST_ITEMS:
+            size = self._replies[0].ByteSize()
+            if size > room and down.replies:
+                break
+            room -= size
+            down.replies.append(self._replies.popleft())
+        self._replies_taken.set()
+        while self._items and len(down.items) < MOST_ITEMS:
+            size = len(self._items[0])
+            if size > room and (down.items or down.replies):
+                break
+            room -= size
+            down.items.append(self._items.popleft())
         return down
 
     def _reader_ended(self, reader: asyncio.Future[None]) -> None:
@@ -249,7 +281,14 @@ class Link:
         return None if self._stream is None else self._stream.failure
 
     def _close(self) -> None:
-        for entry in list(self._waiters):
-            self._hub.stop_waiting(*entry)
+        for call_id in list(self._waiters):
+            self._stop_waiting(call_id)
         if self._stream is not None:
             self._hub.close_stream(self._stream, self._engine.now())
+
+
+def _reply(call_id: int, response: bytes) -> link.Reply:
+    if len(response) <= MOST_BYTES:
+        return link.Reply(id=call_id, response=response)
+    # Only reads are answered at such length, so that the call may be made again.
+    return link.Reply(id=call_id, status="UNIMPLEMENTED", message="The answer is too long for the link.")

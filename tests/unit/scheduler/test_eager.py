@@ -22,6 +22,7 @@ class Ahead:
         self.rig.start(input=None)
         first = self.worker.do(*(actions or (schedule(1),)))
         self.execution_id = first.orchestratorRequest.executionId.value
+        self.session = first.completionToken
         self.activities = self.worker.items()
 
     def turn(
@@ -31,6 +32,7 @@ class Ahead:
         instance = self.rig.hub.machine.resident.get("a")
         known: dict[str, Any] = {
             "instance_id": "a",
+            "session": self.session,
             "execution_id": self.execution_id,
             "committed_events": instance.events if instance is not None else 0,
             "started_ns": self.rig.now,
@@ -112,6 +114,7 @@ def test_what_else_arrived_waits_for_the_turn_after() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        ({"session": "another"}, "a copy of the execution that counts no more"),
         ({"execution_id": "another"}, "another execution"),
         ({"committed_events": 2}, "the history has"),
         ({"started_ns": 0}, "its time is before that of the turn before"),

@@ -114,6 +114,7 @@ class Instance:
         queued: whether it stands in line for a worker.
         offers: how often its turn was given to a worker since the last answer.
         session: the stream whose worker keeps this execution in memory, if any.
+        session_token: completion token of the last turn that it was asked for, which names that copy.
         hints: what its worker said of the present wait (`TurnHints`), for people; lost with a restart.
     """
 
@@ -148,6 +149,7 @@ class Instance:
     queued: bool = False
     offers: int = 0
     session: object | None = None
+    session_token: str = ""
     hints: object | None = None
 
     @property
