@@ -15,6 +15,7 @@ if sys.version_info < (3, 10):  # noqa: UP036 - this line is for those who have 
 
 import argparse
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -220,6 +221,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
