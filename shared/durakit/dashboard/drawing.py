@@ -1,4 +1,4 @@
-"""SVG that stands alone: what style.css says by class, as attributes; a strict policy lets no style in."""
+"""SVG that stands alone: what pages.css says by class, as attributes; a strict policy lets no style in."""
 
 from __future__ import annotations
 

@@ -62,12 +62,10 @@ class Pages:
         self._templates.filters.update(
             visible=text.visible,
             visible_lines=text.visible_lines,
-            rfc3339=text.rfc3339,
             rfc3339_ns=words.rfc3339,
         )
         self._templates.globals.update(
             templating.everything(),
-            instances_path=text.instances_path,
             histogram=self._histogram,
             version=__version__,
         )
@@ -92,10 +90,6 @@ class Pages:
             "static_path": lambda name: f"{base}/static/{name}?{self._version}",
             **more,
         }
-        if not hasattr(view, "frame") and template not in ("problem.html", "login.html"):
-            now = self._now()
-            context["clock"] = lambda moment: text.clock(moment, now)
-            return self._templates.get_template(template).render(context)
         return self._templates.get_template(f"pages/{template}").render(context)
 
     def problem(self, request: Request, problem: ProblemView) -> Response:

@@ -6,8 +6,6 @@ Markup is escaped by the templates, not here.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
-from urllib.parse import urlencode
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 #: Control characters, and those that turn the direction of text or take no room.
@@ -30,12 +28,6 @@ def from_segment(text: str) -> str:
         return text
 
 
-def instances_path(hub: str, *, status: str | None = None, before: str | None = None, twin: str = "") -> str:
-    """Return the path of a hub's list; `twin` is `.json` for its other form."""
-    query = urlencode({key: value for key, value in (("status", status), ("before", before)) if value})
-    return f"/h/{segment(hub)}/instances{twin}{'?' if query else ''}{query}"
-
-
 def visible(text: str) -> str:
     """Return the text with characters that act instead of showing, such as bidi controls, as escapes."""
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -47,15 +39,3 @@ def visible_lines(text: str) -> str:
         lambda found: found[0] if found[0] in "\n\t" else f"\\u{ord(found[0]):04x}",
         text.replace("\r\n", "\n"),
     )
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return an aware moment in UTC, with microseconds: `2026-11-21T13:49:58.123456Z`."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def clock(moment: datetime, now: datetime) -> str:
-    """Return the time of day in UTC, with the date when that is not today's."""
-    moment = moment.astimezone(timezone.utc)
-    is_today = moment.date() == now.astimezone(timezone.utc).date()
-    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")

@@ -13,7 +13,7 @@ from durakit.scheduler.engine import Engine
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine import ending
 from durakit.scheduler.machine.events import nanoseconds, storable
-from durakit.scheduler.machine.instance import TERMINAL, Instance, Status
+from durakit.scheduler.machine.instance import TERMINAL, Instance
 from durakit.scheduler.refusal import invalid
 from durakit.scheduler.states import state_of
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -192,21 +192,3 @@ def _purge_by(engine: Engine, hub: TaskHub, asked: pb.PurgeInstanceFilter, recur
             deleted += ending.purge(hub.machine, current, recursive=recursive)
     hub.changed()
     return deleted
-
-
-def newest_first(
-    engine: Engine, hub: TaskHub, *, status: Status | None, limit: int, before: str | None
-) -> tuple[list[Instance], str | None]:
-    """Return a page of instances, newest first, and the cursor of the next page."""
-    where = _in_hub(hub)
-    if status is not None:
-        where.status_in([int(status)])
-    if before is not None:
-        created, row = _numbers(before)
-        where.add("(created_ns, row) < (?, ?)", created, row)
-    found = engine.store.select(
-        where.sql("ORDER BY created_ns DESC, row DESC LIMIT ?"), [*where.parameters, limit + 1], inputs=False
-    )
-    page = [_newest(hub, instance) for instance in found[:limit]]
-    following = f"{found[limit - 1].created_ns}|{found[limit - 1].row}" if len(found) > limit else None
-    return page, following

@@ -1,32 +1,15 @@
-"""Why an instance does not go on although nothing but a worker is missing, in words.
+"""Why work does not go on when nothing but a worker is missing, in words, for the log.
 
-Only what queues and streams tell; what history tells (events, timers, children) belongs to a later page of
-the dashboard. Log and pages use the same sentences.
+Only what queues and streams tell; `durakit.dashboard.reasons` knows histories, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.streams import Key, WorkerStream
 
 _NAMES_SHOWN = 5
-
-
-def missing_worker(instance: Instance, streams: Sequence[WorkerStream]) -> str | None:
-    """Return a sentence when no connected worker can take what the instance has to do, else None."""
-    if instance.is_terminal or instance.is_suspended:
-        return None
-    if instance.queued:
-        sentence = nobody_offers((instance.name, instance.version or ""), streams, turn=True)
-        if sentence is not None:
-            return sentence
-    for task in instance.tasks.values():
-        sentence = nobody_offers((task.name, task.version), streams, turn=False)
-        if sentence is not None:
-            return sentence
-    return None
 
 
 def nobody_offers(key: Key, streams: Sequence[WorkerStream], *, turn: bool) -> str | None:

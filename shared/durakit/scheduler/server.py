@@ -10,22 +10,15 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 
-from durakit.scheduler import queries
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
-from durakit.scheduler.hub import SECOND, TaskHub
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
-from durakit.scheduler.machine.instance import Instance, Status
-from durakit.scheduler.reasons import missing_worker
-from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.service import DEFAULT_HUB, Service
-from durakit.scheduler.states import first_line_of_failure
 from durakit.scheduler.store import Store
 
 logger = logging.getLogger(__name__)
@@ -76,33 +69,6 @@ class ServerOptions:
     limits: Limits = AZURE_LIMITS
     token: str | None = None
     activity_grace_seconds: float = 5.0
-
-
-@dataclass(frozen=True)
-class InstanceRow:
-    """One instance in a list; times are aware, in UTC.
-
-    Attributes:
-        error: first line of its failure.
-        waiting: which worker is missing, in words, if that is what it waits for.
-    """
-
-    id: str
-    name: str
-    status: str
-    created_at: datetime
-    updated_at: datetime
-    parent_id: str | None
-    error: str | None
-    waiting: str | None = None
-
-
-@dataclass(frozen=True)
-class InstancePage:
-    """A page of a list; `next` is the cursor of the following one."""
-
-    items: list[InstanceRow]
-    next: str | None
 
 
 class SchedulerServer:
@@ -181,46 +147,3 @@ class SchedulerServer:
             StoreError: it could not be written; nothing of it happened.
         """
         return await self._service.answer(hub, method, request)
-
-    def hub_names(self) -> list[str]:
-        """Return the names of all task hubs."""
-        return [hub.name for hub in self._engine.hubs()]
-
-    def list_instances(
-        self, hub: str, *, status: str | None = None, limit: int = 50, before: str | None = None
-    ) -> InstancePage:
-        """Return a page of a hub's instances, newest first.
-
-        Raises:
-            Refusal: the hub, the status word or the cursor is unknown.
-        """
-        if hub not in self.hub_names():
-            raise Refusal("NOT_FOUND", f"There is no task hub '{hub}'.")
-        wanted = None
-        if status is not None:
-            if status.upper() not in Status.__members__:
-                words = ", ".join(member.word for member in Status)
-                raise Refusal("INVALID_ARGUMENT", f"'{status}' is not a status. Known are: {words}.")
-            wanted = Status[status.upper()]
-        task_hub = self._engine.hub(hub)
-        found, following = queries.newest_first(
-            self._engine, task_hub, status=wanted, limit=limit, before=before
-        )
-        return InstancePage([_row(instance, task_hub) for instance in found], following)
-
-
-def _row(instance: Instance, hub: TaskHub) -> InstanceRow:
-    return InstanceRow(
-        id=instance.id,
-        name=instance.name,
-        status=instance.status.word,
-        created_at=_moment(instance.created_ns),
-        updated_at=_moment(instance.updated_ns),
-        parent_id=instance.parent.instance_id if instance.parent is not None else None,
-        error=first_line_of_failure(instance),
-        waiting=missing_worker(instance, hub.streams),
-    )
-
-
-def _moment(at_ns: int) -> datetime:
-    return datetime.fromtimestamp(at_ns / SECOND, timezone.utc)

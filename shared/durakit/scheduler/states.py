@@ -48,12 +48,3 @@ def response_for(instance: Instance | None, *, payloads: bool) -> pb.GetInstance
     if instance is None:
         return pb.GetInstanceResponse(exists=False)
     return pb.GetInstanceResponse(exists=True, orchestrationState=state_of(instance, payloads=payloads))
-
-
-def first_line_of_failure(instance: Instance) -> str | None:
-    """Return `ErrorType: first line of the message` of a failed instance."""
-    if instance.failure is None:
-        return None
-    details = pb.TaskFailureDetails.FromString(instance.failure)
-    first_line = details.errorMessage.partition("\n")[0]
-    return f"{details.errorType}: {first_line}" if details.errorType else first_line

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 from durakit.dashboard import text
@@ -38,14 +38,6 @@ def test_what_is_no_segment_of_ours_is_taken_as_it_is(typed: str) -> None:
     assert text.from_segment(typed) == typed
 
 
-def test_paths_carry_filter_and_place_encoded() -> None:
-    assert text.instances_path("a b") == "/h/a~20b/instances"
-    assert text.instances_path("a", status="failed", before="1|2") == (
-        "/h/a/instances?status=failed&before=1%7C2"
-    )
-    assert text.instances_path("a", status="failed", twin=".json") == "/h/a/instances.json?status=failed"
-
-
 @pytest.mark.parametrize("character", ["\u202e", "\u200f", "\u2066", "\x00", "\x1b", "\n", "\x9b", "\ufeff"])
 def test_characters_that_act_are_shown_as_escapes(character: str) -> None:
     assert text.visible(f"a{character}b") == f"a\\u{ord(character):04x}b"
@@ -53,15 +45,3 @@ def test_characters_that_act_are_shown_as_escapes(character: str) -> None:
 
 def test_letters_of_all_scripts_are_shown_as_they_are() -> None:
     assert text.visible("注文 заказ طلب 🎉") == "注文 заказ طلب 🎉"
-
-
-def test_a_time_of_today_needs_no_date() -> None:
-    assert text.clock(NOW - timedelta(minutes=5), NOW) == "00:25:00"
-    assert text.clock(NOW - timedelta(hours=1), NOW) == "2026-11-20 23:30:00"
-
-
-def test_times_are_shown_in_utc() -> None:
-    elsewhere = timezone(timedelta(hours=9))
-
-    assert text.clock(NOW.astimezone(elsewhere), NOW) == "00:30:00"
-    assert text.rfc3339(NOW.astimezone(elsewhere)) == "2026-11-21T00:30:00.000000Z"
