@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import durakit
+import psutil
 from durakit import task
 
 from benchmarks.filling import HUGE, fill
@@ -68,9 +69,10 @@ def bench_flow(ctx: task.OrchestrationContext, _: None) -> Iterator[Any]:
 
 @dataclass
 class Figures:
-    """What one stretch of load gave."""
+    """What one stretch of load gave: orchestrations/s, and the scheduler's CPU per orchestration."""
 
     rate: float
+    cpu_ms: float = 0.0
     pages_ms: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -124,7 +126,7 @@ def measure(file: Path, seconds: float, rounds: int) -> dict[str, list[Figures]]
 
 def stretch(file: Path, seconds: float, pause_seconds: float | None) -> Figures:
     """Run scheduler, worker, client and visitor (None: nobody) for a while; return what came of it."""
-    with scheduler(file) as (endpoint, pages), worker(endpoint):
+    with scheduler(file) as (endpoint, pages, process), worker(endpoint):
         counted, stop = [0], threading.Event()
         starters = [threading.Thread(target=load, args=(endpoint, counted, stop)) for _ in range(STARTERS)]
         for starter in starters:
@@ -134,9 +136,11 @@ def stretch(file: Path, seconds: float, pause_seconds: float | None) -> Figures:
         if pause_seconds is not None:
             visitor.start()
         stop.wait(WARM_UP_SECONDS)
-        before, began = counted[0], time.monotonic()
+        before, began, spent = counted[0], time.monotonic(), sum(process.cpu_times()[:2])
         stop.wait(seconds)
-        figures.rate = (counted[0] - before) / (time.monotonic() - began)
+        done = counted[0] - before
+        figures.rate = done / (time.monotonic() - began)
+        figures.cpu_ms = (sum(process.cpu_times()[:2]) - spent) * 1000 / max(done, 1)
         stop.set()
         for thread in [*starters, *([visitor] if pause_seconds is not None else [])]:
             thread.join()
@@ -169,8 +173,8 @@ def visit(pages: str, figures: Figures, stop: threading.Event, pause_seconds: fl
 
 
 @contextmanager
-def scheduler(file: Path) -> Iterator[tuple[str, str]]:
-    """Run a scheduler on the file; yield the addresses of gRPC and pages."""
+def scheduler(file: Path) -> Iterator[tuple[str, str, psutil.Process]]:
+    """Run a scheduler on the file; yield the addresses of gRPC and pages, and its process."""
     command = [
         sys.executable, "-c", "import sys; from durakit.cli import main; sys.exit(main(sys.argv[1:]))", "dev",
         "--db", str(file), "--grpc-port", "0", "--dashboard-port", "0", "--log-format", "json",
@@ -180,7 +184,7 @@ def scheduler(file: Path) -> Iterator[tuple[str, str]]:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
-            yield ready["grpc"], ready["dashboard"]
+            yield ready["grpc"], ready["dashboard"], psutil.Process(process.pid)
         finally:
             process.terminate()
 
@@ -208,14 +212,18 @@ def report(options: argparse.Namespace, found: dict[str, list[Figures]]) -> None
         if taken:
             print(f"| {name} | {statistics.median(taken):.0f} | {p95(taken):.0f} | {len(taken)} |")
     print(f"| all | {statistics.median(every):.0f} | {p95(sorted(every)):.0f} | {len(every)} |\n")
-    print("| load | orchestrations/s (median) | of load alone |\n| --- | ---: | ---: |")
+    print(
+        "| load | orchestrations/s (median) | of load alone | scheduler's CPU ms each |\n"
+        "| --- | ---: | ---: | ---: |"
+    )
     for name, _, _ in VARIANTS:
         ratios = [
             each.rate / neighbour.rate for each, neighbour in zip(found[name], found["alone"], strict=True)
         ]
         rate = statistics.median(figures.rate for figures in found[name])
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"| {name} | {rate:.0f} | {spread} |")
+        cpu_ms = statistics.median(figures.cpu_ms for figures in found[name])
+        print(f"| {name} | {rate:.0f} | {spread} | {cpu_ms:.2f} |")
 
 
 def p95(ordered: list[float]) -> float:

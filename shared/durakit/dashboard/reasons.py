@@ -6,12 +6,12 @@ said weaker: without hints of its worker nobody knows which event an orchestrati
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from durakit.dashboard import words
+from durakit.dashboard import resting, words
+from durakit.dashboard.cases import WAITING, Case, Reason, WaitingKind, cut
 from durakit.dashboard.facts import Facts, QueueFacts, TaskState
 from durakit.dashboard.phrases import Phrase, Piece, code, listed, phrase
 from durakit.dashboard.steps import Digest, Step
@@ -19,12 +19,7 @@ from durakit.dashboard.steps import Digest, Step
 if TYPE_CHECKING:
     from durakit.dashboard.backend import InstanceRow
 
-WAITING = ("event", "timer", "activity", "retry", "child", "entity", "lock", "worker", "turn", "unknown")
-"""What an instance can wait for, as the list's filter names it."""
-
-WaitingKind = Literal[
-    "event", "timer", "activity", "retry", "child", "entity", "lock", "worker", "turn", "unknown"
-]
+__all__ = ["WAITING", "Reason", "WaitingKind", "explain"]
 
 UNSERVED_NS = 10 * words.SECOND
 """How long work may wait for a worker that offers it before somebody must act."""
@@ -34,69 +29,6 @@ SILENT_NS = 24 * words.HOUR
 SUSPICIOUS_DELIVERIES = 3
 MANY = 20
 _ALSO = 3
-_WRAPPING = ("TaskFailedError:", "SubOrchestrationFailedError:")
-_LONG_TEXT = 200
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why an instance is where it is.
-
-    Attributes:
-        kind: which sentence leads: `failed`, `terminated`, `completed`, `suspended`, `scheduled`, or what
-            is waited for, as in `waiting` but finer.
-        waiting: what it waits for; None when it has ended, is suspended or not yet due.
-        on: names waited for (events, activities, children), the leading one first.
-        short: for the list, without full stop and countdown.
-        sentence: for the instance's page.
-        detail: the second line.
-        also: further reasons, three at most.
-        attention: whether it cannot go on without a person.
-        acts: the obvious next acts, two at most, each (action, subject), such as ("raise", "approval").
-    """
-
-    kind: str
-    sentence: Phrase
-    short: Phrase
-    detail: Phrase = ()
-    also: tuple[Phrase, ...] = ()
-    waiting: WaitingKind | None = None
-    on: tuple[str, ...] = ()
-    since_ns: int | None = None
-    due_ns: int | None = None
-    attention: bool = False
-    acts: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class _Case:
-    """What the rules look at."""
-
-    row: InstanceRow
-    digest: Digest | None
-    facts: Facts
-    now_ns: int
-    open: list[Step] = field(default_factory=list)
-
-    @property
-    def queue(self) -> QueueFacts | None:
-        return self.facts.queue
-
-    def clock(self, at_ns: int) -> Piece:
-        return Piece(words.clock(at_ns, self.now_ns), "time", at_ns)
-
-    def countdown(self, at_ns: int) -> Piece:
-        left = at_ns - self.now_ns
-        return Piece(f"in {words.rough(left)}" if left > 0 else "now", "countdown", at_ns)
-
-    def ago(self, at_ns: int) -> Piece:
-        return Piece(f"{words.rough(self.now_ns - at_ns)} ago", "countdown", at_ns)
-
-    def lasting(self, at_ns: int) -> Piece:
-        return Piece(words.duration(self.now_ns - at_ns), "countdown", at_ns)
-
-    def kinds(self, *wanted: str) -> list[Step]:
-        return [step for step in self.open if step.kind in wanted]
 
 
 def explain(row: InstanceRow, digest: Digest | None, facts: Facts, now_ns: int) -> Reason:
@@ -105,7 +37,7 @@ def explain(row: InstanceRow, digest: Digest | None, facts: Facts, now_ns: int) 
     Args:
         digest: of its history, or None when nobody looked; then what history tells is left out.
     """
-    case = _Case(row, digest, facts, now_ns, [] if digest is None else digest.open)
+    case = Case(row, digest, facts, now_ns, [] if digest is None else digest.open)
     told = [reason for rule in _RULES if (reason := rule(case)) is not None]
     if not told:
         return _unknown(case)
@@ -123,99 +55,10 @@ def explain(row: InstanceRow, digest: Digest | None, facts: Facts, now_ns: int) 
     return replace(lead, also=others[:_ALSO])
 
 
-# --- it has ended, or rests
-
-
-def _failed(case: _Case) -> Reason | None:
-    row, digest = case.row, case.digest
-    if row.status != "failed":
-        return None
-    detail: list[str | Piece] = []
-    culprit = None
-    if digest is not None:
-        failed = [step for step in digest.steps if step.status == "failed"]
-        culprit = max(failed, key=lambda step: step.last.end_number or 0, default=None)
-    told = row.error or "no details were recorded"
-    if culprit is not None and culprit.last.failure is not None and told.startswith(_WRAPPING):
-        # Its exception only repeats that the call failed.
-        told = culprit.last.failure.told.short_line
-    error = Piece(_cut(told), "error")
-    if culprit is not None:
-        what = "child" if culprit.kind == "child" else culprit.kind
-        detail += [f"in {what} ", code(culprit.name)]
-        if len(culprit.attempts) > 1:
-            detail.append(f", attempt {len(culprit.attempts)} of {len(culprit.attempts)}")
-    if row.completed_ns is not None:
-        detail += [", at " if detail else "at ", case.clock(row.completed_ns)]
-    return Reason(
-        "failed",
-        phrase("Failed: ", error),
-        phrase(error),
-        phrase(*detail, "."),
-        acts=(("rewind", ""), ("restart", "")),
-    )
-
-
-def _terminated(case: _Case) -> Reason | None:
-    row = case.row
-    if row.status != "terminated":
-        return None
-    when = case.ago(row.completed_ns if row.completed_ns is not None else row.updated_ns)
-    reason = _text_of(row.output)
-    if reason:
-        sentence, short = phrase("Terminated ", when, f": {_cut(reason)}"), phrase(_cut(reason))
-    else:
-        sentence = phrase("Terminated ", when, "; no reason was given.")
-        short = phrase("Terminated; no reason was given")
-    return Reason("terminated", sentence, short, acts=(("restart", ""),))
-
-
-def _completed(case: _Case) -> Reason | None:
-    row = case.row
-    if row.status != "completed":
-        return None
-    took = (row.completed_ns or row.updated_ns) - row.created_ns
-    shown = row.custom_status or row.output
-    said = phrase(_cut(_text_of(shown), 80)) if shown else ()
-    return Reason(
-        "completed", phrase(f"Completed in {words.duration(took)}."), said, said, acts=(("restart", ""),)
-    )
-
-
-def _suspended(case: _Case) -> Reason | None:
-    if case.row.status != "suspended":
-        return None
-    told = case.facts.suspended
-    since = None if told is None else told.since_ns
-    when: list[str | Piece] = ["Suspended"] if since is None else ["Suspended ", case.ago(since)]
-    why = f": {_cut(told.reason)}" if told is not None and told.reason else ""
-    kept = 0 if case.queue is None else case.queue.kept
-    detail: Phrase = ()
-    if kept:
-        verb = "is" if kept == 1 else "are"
-        detail = phrase(f"{words.counted(kept, 'event')} {verb} kept until it resumes.")
-    return Reason(
-        "suspended",
-        phrase(*when, why or "."),
-        phrase(*when, why),
-        detail,
-        since_ns=since,
-        acts=(("resume", ""),),
-    )
-
-
-def _scheduled(case: _Case) -> Reason | None:
-    due = case.row.scheduled_ns
-    if case.row.status != "pending" or due is None or due <= case.now_ns:
-        return None
-    said: list[str | Piece] = ["Starts at ", case.clock(due)]
-    return Reason("scheduled", phrase(*said, ", ", case.countdown(due), "."), phrase(*said), due_ns=due)
-
-
 # --- workers
 
 
-def _nobody(case: _Case) -> Reason | None:
+def _nobody(case: Case) -> Reason | None:
     """No worker is connected, or none offers what it needs."""
     queue = case.queue
     if queue is None:
@@ -261,7 +104,7 @@ def _offered(queue: QueueFacts, name: str, is_turn: bool) -> Iterator[str | Piec
         yield f"; and {len(queue.offerings) - 3} more"
 
 
-def _turn(case: _Case) -> Reason | None:
+def _turn(case: Case) -> Reason | None:
     turn = case.queue.turn if case.queue is not None else None
     if turn is None or turn.state == "unserved":
         return None
@@ -288,7 +131,7 @@ def _turn(case: _Case) -> Reason | None:
 # --- what history and hints tell
 
 
-def _retry(case: _Case) -> Reason | None:
+def _retry(case: Case) -> Reason | None:
     retrying = [step for step in case.kinds("activity", "child") if step.is_retrying]
     if not retrying:
         return None
@@ -305,14 +148,14 @@ def _retry(case: _Case) -> Reason | None:
     after = [f", after {error.rpartition('.')[2]}"] if error else []
     short = phrase(which, code(step.name), " at ", case.clock(due), *after)
     sentence = phrase(which, code(step.name), " ", case.countdown(due), *after, ".")
-    detail = phrase(Piece(_cut(failure.short_line), "error")) if failure is not None else ()
+    detail = phrase(Piece(cut(failure.short_line), "error")) if failure is not None else ()
     return Reason(
         "retry", sentence, short, detail, (), "retry", (step.name,), step.last.ended_ns, due,
         attention=most is not None and number >= most,
     )  # fmt: skip
 
 
-def _activities(case: _Case) -> Reason | None:
+def _activities(case: Case) -> Reason | None:
     running = [step for step in case.kinds("activity") if not step.is_retrying]
     if not running:
         return _activities_in_queues(case) if case.digest is None else None
@@ -338,7 +181,7 @@ def _activities(case: _Case) -> Reason | None:
                   "activity", on, since)  # fmt: skip
 
 
-def _activities_in_queues(case: _Case) -> Reason | None:
+def _activities_in_queues(case: Case) -> Reason | None:
     """Tell open activities by the queues alone; nobody has read the history."""
     tasks = list(case.queue.tasks.values()) if case.queue is not None else []
     if not tasks:
@@ -362,7 +205,7 @@ def _attempt(step: Step) -> Phrase:
     return phrase(f"Attempt {number}{after}.")
 
 
-def _many(case: _Case, running: list[Step]) -> Reason:
+def _many(case: Case, running: list[Step]) -> Reason:
     names = list(dict.fromkeys(step.name for step in running))
     digest, left = case.digest, len(running)
     since = min(step.last.scheduled_ns for step in running)
@@ -387,7 +230,7 @@ def _many(case: _Case, running: list[Step]) -> Reason:
     )
 
 
-def _states(case: _Case, running: list[Step]) -> str:
+def _states(case: Case, running: list[Step]) -> str:
     if case.queue is None:
         return ""
     tasks = case.queue.tasks
@@ -409,7 +252,7 @@ def _states(case: _Case, running: list[Step]) -> str:
     return ", ".join(parts)
 
 
-def _events(case: _Case) -> Reason | None:
+def _events(case: Case) -> Reason | None:
     hints = case.facts.hints
     if hints is None or not hints.events:
         return None
@@ -428,7 +271,7 @@ def _events(case: _Case) -> Reason | None:
     )  # fmt: skip
 
 
-def _since(case: _Case) -> tuple[int | None, Phrase]:
+def _since(case: Case) -> tuple[int | None, Phrase]:
     """Return since when it waits, and the line that says after what."""
     digest = case.digest
     if digest is None or not digest.turns:
@@ -449,7 +292,7 @@ def _since(case: _Case) -> tuple[int | None, Phrase]:
     return since, phrase(*parts, ".")
 
 
-def _children(case: _Case) -> Reason | None:
+def _children(case: Case) -> Reason | None:
     waiting = [step for step in case.kinds("child") if not step.is_retrying]
     if not waiting or case.digest is None:
         return None
@@ -474,7 +317,7 @@ def _children(case: _Case) -> Reason | None:
             " ",
             link,
             " failed",
-            f": {_cut(first.error or '')}." if first.error else ".",
+            f": {cut(first.error or '')}." if first.error else ".",
         ]
         if total > 1:
             count = Piece(f"{len(failed)} of {total:,} children failed", "error")
@@ -491,7 +334,7 @@ def _children(case: _Case) -> Reason | None:
     )  # fmt: skip
 
 
-def _entities(case: _Case) -> Reason | None:
+def _entities(case: Case) -> Reason | None:
     waiting = case.kinds("lock", "entity")
     if not waiting:
         return None
@@ -507,7 +350,7 @@ def _entities(case: _Case) -> Reason | None:
     return Reason(kind, phrase(*said, "."), phrase(*said), (), (), kind, (name,), since)
 
 
-def _timer(case: _Case) -> Reason | None:
+def _timer(case: Case) -> Reason | None:
     hints = case.facts.hints
     # A timer that was given up stays open for the scheduler; only the worker knows.
     timers = [step for step in case.kinds("timer") if hints is None or step.last.task_id in hints.timers]
@@ -527,12 +370,12 @@ def _timer(case: _Case) -> Reason | None:
     )  # fmt: skip
 
 
-def _seen_before(case: _Case) -> Phrase:
+def _seen_before(case: Case) -> Phrase:
     names = case.facts.raised_before
     return phrase("Raised in earlier runs: ", *listed(list(names[:5])), ".") if names else ()
 
 
-def _unknown(case: _Case) -> Reason:
+def _unknown(case: Case) -> Reason:
     """Nothing is open that history knows."""
     digest, hints = case.digest, case.facts.hints
     since = digest.turns[-1].at_ns if digest is not None and digest.turns else case.row.updated_ns
@@ -556,12 +399,8 @@ def _unknown(case: _Case) -> Reason:
     )  # fmt: skip
 
 
-_RULES: tuple[Callable[[_Case], Reason | None], ...] = (
-    _failed,
-    _terminated,
-    _completed,
-    _suspended,
-    _scheduled,
+_RULES: tuple[Callable[[Case], Reason | None], ...] = (
+    *resting.RULES,
     _nobody,
     _turn,
     _retry,
@@ -571,19 +410,3 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _entities,
     _timer,
 )
-
-
-def _cut(text: str | None, most: int = _LONG_TEXT) -> str:
-    line = (text or "").strip().partition("\n")[0]
-    return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def _text_of(payload: str | None) -> str:
-    """Return a JSON string without its quotes; any other payload as it is."""
-    if payload is not None and len(payload) > 1 and payload[0] == payload[-1] == '"':
-        try:
-            read = json.loads(payload)
-        except ValueError:
-            return payload
-        return read if isinstance(read, str) else payload
-    return "" if payload in (None, "null") else str(payload)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from durakit.dashboard import backend as api
 from durakit.dashboard.acts import ProtocolActs
 from durakit.dashboard.backend import BackendError
-from durakit.dashboard.embedded import histories, lists, records, workload
+from durakit.dashboard.embedded import histories, lists, questions, records, workload
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
 from durakit.dashboard.facts import ChildFact
 from durakit.dashboard.phrases import plain
@@ -163,7 +163,9 @@ class EmbeddedBackend(ProtocolActs):
         for hub in self._engine.hubs():
             row, streams = hub.machine.hub_row, len(hub.streams)
             counted = await self.counts(hub.name, api.InstanceFilter())
-            size, active = await self._kept_for_a_while(("size", row), functools.partial(_size, hub_row=row))
+            size, active = await self._kept_for_a_while(
+                ("size", row), functools.partial(questions.size, hub_row=row)
+            )
             found.append(api.Hub(hub.name, counted.by_status, size, streams, active))
         whole = self._bytes_on_disk()
         if whole is not None and len(found) == 1:
@@ -207,7 +209,7 @@ class EmbeddedBackend(ProtocolActs):
         only = None
         if wanted.waiting is not None or wanted.on is not None or wanted.attention:
             only = [number async for number in self._waiting(task_hub, wanted)]
-        found, rows = await self._ask(lambda ask: _page(ask, row, query, only))
+        found, rows = await self._ask(lambda ask: questions.page(ask, row, query, only))
         shown = await self._with_reasons(task_hub, rows)
         if wanted.statuses:
             # A resident instance is newer in memory than on disk.
@@ -250,7 +252,7 @@ class EmbeddedBackend(ProtocolActs):
 
     async def _with_children(self, hub: TaskHub, rows: list[api.InstanceRow]) -> list[api.InstanceRow]:
         hub_row, ids = hub.machine.hub_row, [row.id for row in rows]
-        counted = await self._ask(lambda ask: _child_counts(ask, hub_row, ids))
+        counted = await self._ask(lambda ask: questions.child_counts(ask, hub_row, ids))
         return [replace(row, children=counted.get(row.id)) for row in rows]
 
     async def counts(self, hub: str, filter: api.InstanceFilter) -> api.Counts:
@@ -273,7 +275,7 @@ class EmbeddedBackend(ProtocolActs):
         row = hub.machine.hub_row
         only = [number async for number in self._waiting(hub, wanted)]
         query = api.InstanceQuery(replace(wanted, roots=False), size=lists.COUNTED_AT_MOST)
-        return await self._ask(lambda ask: _statuses(ask, row, query, only))
+        return await self._ask(lambda ask: questions.statuses(ask, row, query, only))
 
     async def histogram(self, hub: str, filter: api.InstanceFilter, buckets: int = 90) -> api.Histogram:
         """Return the matching instances by start."""
@@ -298,7 +300,7 @@ class EmbeddedBackend(ProtocolActs):
         """Return the facts of an instance."""
         task_hub = self._hub(hub)
         hub_row = task_hub.machine.hub_row
-        found = await self._ask(lambda ask: _whole(ask, hub_row, instance_id))
+        found = await self._ask(lambda ask: questions.whole(ask, hub_row, instance_id))
         if found is None:
             raise self._no_instance(hub, instance_id)
         number, execution_id, row, payloads, failure = found
@@ -456,68 +458,6 @@ def _with_hidden(members: list[api.Relative]) -> list[api.Relative]:
         hidden = max(0, total - shown.get(member.row.id, 0)) if member.depth >= 0 else 0
         told.append(replace(member, hidden=hidden))
     return told
-
-
-def _page(
-    ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int] | None
-) -> tuple[lists.Found, list[tuple[int, str, api.InstanceRow]]]:
-    found = lists.find(ask, hub_row, query, only)
-    return found, records.rows_by_number(ask, [number for _, number in found.keys])
-
-
-def _statuses(ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int]) -> list[str]:
-    _, rows = _page(ask, hub_row, query, only)
-    return [row.status for _, _, row in rows]
-
-
-def _whole(
-    ask: Connection, hub_row: int, instance_id: str
-) -> tuple[int, str, api.InstanceRow, tuple[str | None, ...], bytes | None] | None:
-    numbers = records.numbers_of(ask, hub_row, [instance_id])
-    if not numbers:
-        return None
-    ((number, execution_id, row),) = records.rows_by_number(ask, numbers)
-    given = ask.execute("SELECT payload FROM input WHERE row = ?", (number,)).fetchone()
-    output, custom_status, failure = ask.execute(
-        "SELECT output, custom_status, failure FROM instance WHERE row = ?", (number,)
-    ).fetchone()
-    payloads = (None if given is None else given[0], output, custom_status)
-    return number, execution_id, row, payloads, failure
-
-
-def _child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str, api.ChildCounts]:
-    counted: dict[str, api.ChildCounts] = {}
-    for at in range(0, len(ids), 500):
-        chunk = ids[at : at + 500]
-        found = ask.execute(
-            "SELECT parent_id, count(*), sum(completed_ns IS NULL), sum(status = 3) FROM instance "
-            f"INDEXED BY instance_parent WHERE hub = ? AND parent_id IN ({','.join('?' * len(chunk))}) "
-            "GROUP BY parent_id",
-            [hub_row, *chunk],
-        ).fetchall()
-        counted.update({each[0]: api.ChildCounts(each[1], each[2], each[3]) for each in found})
-    return counted
-
-
-def _size(ask: Connection, hub_row: int) -> tuple[int | None, int | None]:
-    """Return an estimate of a hub's bytes, from its newest instances, and when anything happened last."""
-    active = ask.execute(
-        "SELECT max(updated_ns) FROM (SELECT updated_ns FROM instance INDEXED BY instance_created "
-        "WHERE hub = ? ORDER BY created_ns DESC LIMIT 100)",
-        (hub_row,),
-    ).fetchone()[0]
-    count, size = ask.execute(
-        "SELECT count(*), coalesce(sum(400 + coalesce(length(output), 0) + "
-        "coalesce((SELECT length(payload) FROM input WHERE input.row = i.row), 0) + "
-        "coalesce((SELECT sum(length(blob)) FROM history WHERE history.row = i.row), 0)), 0) FROM "
-        "(SELECT row, output FROM instance INDEXED BY instance_created WHERE hub = ? "
-        "ORDER BY created_ns DESC LIMIT 500) i",
-        (hub_row,),
-    ).fetchone()
-    if not count:
-        return 0, active
-    total = ask.execute("SELECT count(*) FROM instance WHERE hub = ?", (hub_row,)).fetchone()[0]
-    return size * total // count, active
 
 
 def _resident(hub: TaskHub, instance_id: str, number: int) -> Instance | None:
