@@ -288,7 +288,10 @@ function Build-Image([object] $Registry) {
     $context = if ($Project) { $script:Project } else { $script:Root }
     $repository = if ($Project) { $script:projectName } else { $script:Sample }
     $tagged = "${repository}:$(Get-ImageTag $context)"
-    $registryName, $server = '<registry>', '<registry>.azurecr.io' # without a registry, this is a dry run
+    if ($null -eq $Registry -and -not $script:IsDryRun) {
+        Stop-Run "rg-$Name has no registry, though its deployment succeeded; look at it in the portal."
+    }
+    $registryName, $server = '<registry>', '<registry>.azurecr.io'
     if ($null -ne $Registry) {
         $registryName = $Registry.name
         $server = (Get-Azure @('acr', 'show', '--name', $registryName)).loginServer

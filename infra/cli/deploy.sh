@@ -42,7 +42,8 @@ build_image() {
   if [ -n "$registry" ]; then
     server=$(must_ask acr show --name "$registry" --query loginServer --output tsv)
   fi
-  image="${server:-<registry>.azurecr.io}/$name" # without a registry, this is a dry run
+  $dry_run || [ -n "$registry" ] || fail "$group has no registry, though its deployment succeeded; look at it in the portal."
+  image="${server:-<registry>.azurecr.io}/$name"
   if [ -n "$project" ]; then
     change acr build --registry "${registry:-<registry>}" --image "$name" --platform linux/amd64 \
       --file Dockerfile "$context"
