@@ -167,13 +167,10 @@ class Stage:
             *(str(DURAKIT), "dev", "--grpc-port", ports[0], "--dashboard-port", ports[1]),
             *("--db", str(self.folder / "scheduler.db"), "--task-hub", f"{HUB}", "--log-format", "json"),
         ]
-        self._process = subprocess.Popen(
-            [*command, *self.options],
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "scheduler.log").open("ab"),
-            text=True,
-            cwd=self.folder,
-        )
+        with (self.folder / "scheduler.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *self.options], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder
+            )
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
         self.grpc, self.url = ready["grpc"], ready["dashboard"]

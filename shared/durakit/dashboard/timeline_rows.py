@@ -114,14 +114,15 @@ class Artist:
     def span(self, shape: Shape, a: int, b: int, tone: str = "wait", title: str = "") -> Mark:
         """Return a mark from one moment to another."""
         x = self.scale.at(a)
-        return Mark(shape, x, round(self.scale.at(b) - x, 3), tone, title)
+        # Clocks of a worker and of the scheduler may differ a little.
+        return Mark(shape, x, max(round(self.scale.at(b) - x, 3), 0.0), tone, title)
 
     def held(self, suspension: Suspension) -> Held:
         """Return the band of a suspension."""
         x = self.scale.at(suspension.from_ns)
         end = self.scale.at(suspension.to_ns or self.now_ns)
         why = f": {suspension.reason}" if suspension.reason else ""
-        return Held(x, round(end - x, 3), f"suspended{why}")
+        return Held(x, max(round(end - x, 3), 0.0), f"suspended{why}")
 
     def life(self, scene: Scene, key: str, depth: int) -> Row:
         """Return an instance's own row: a thin bar with a tick at each turn."""

@@ -44,7 +44,7 @@ def row(row: Row, timeline: Timeline, href: str | None = None) -> Markup:
         anchor = ' text-anchor="end"' if label.anchor == "end" else ""
         words = escape(visible(label.text))
         text = f'<text x="{label.x:g}%" y="{y}" class="{names}"{anchor}{due}>{words}</text>'
-        parts.append(f'<a href="{escape(href)}">{text}</a>' if href else text)
+        parts.append(f'<a href="{escape(href)}" tabindex="-1">{text}</a>' if href else text)
     return Markup("".join(parts))
 
 

@@ -30,7 +30,10 @@ async function open(link, enliven) {
 function fill(dialog, form, enliven) {
   dialog.replaceChildren(document.importNode(form, true));
   // One page has one first heading; in a dialog it is its second.
-  const heading = dialog.querySelector("h1");
+  const heading = document.createElement("h2");
+  const title = dialog.querySelector("h1");
+  heading.textContent = title.textContent;
+  title.replaceWith(heading);
   const close = document.createElement("button");
   close.type = "button";
   close.className = "plain";
@@ -38,7 +41,7 @@ function fill(dialog, form, enliven) {
   close.addEventListener("click", () => dialog.close());
   const space = document.createElement("span");
   space.className = "grow";
-  heading?.parentElement.append(space, close);
+  heading.parentElement.append(space, close);
   enliven(dialog);
   dialog.querySelector("form")?.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;

@@ -1,0 +1,116 @@
+"""A real browser on a live scheduler; pages that a test opens must keep their policy and a clean console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from stage import Stage, staged
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NPM = shutil.which("npm")
+AXE = "axe-core@4.10.3"
+#: Fewer than in the screenshots; still more than are shown one by one.
+FILES = 60
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+)
+#: What a stopped scheduler makes every browser say.
+UNREACHABLE = (
+    "net::ERR_CONNECTION_REFUSED",
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "net::ERR_EMPTY_RESPONSE",
+)
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """A scheduler with instances in every state, and a worker."""
+    with staged(files=FILES) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from the npm registry."""
+    if NPM is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [NPM, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXE]
+    subprocess.run(
+        command, check=True, timeout=120, env={**os.environ, "npm_config_update_notifier": "false"}
+    )
+    return Path(folder, "node_modules", "axe-core", "axe.min.js").read_text(encoding="utf-8")
+
+
+class Watched:
+    """Contexts whose pages are watched for errors."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self.errors: list[str] = []
+        self.may_be_gone = False
+
+    def open(self, url: str, **options: object) -> Page:
+        """Return a new page at `url`; options are those of a browser context."""
+        context = self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+        page.goto(url)
+        return page
+
+    def _note(self, said: ConsoleMessage) -> None:
+        is_known = self.may_be_gone and any(known in said.text for known in UNREACHABLE)
+        if said.type in ("error", "warning") and not is_known:
+            self.errors.append(said.text)
+
+    def close(self) -> None:
+        """Close all pages."""
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """Opens pages; fails when one of them had an error or broke its policy."""
+    watched = Watched(browser)
+    yield watched
+    watched.close()
+    assert watched.errors == []
+
+
+@pytest.fixture
+def open_page(stage: Stage, watched: Watched) -> Open:
+    """Opens a path of the hub, or of the dashboard when it begins with `//`."""
+
+    def open_page(path: str, **options: object) -> Page:
+        base = stage.url if path.startswith("//") else f"{stage.url}/h/human_interaction"
+        return watched.open(base + path.removeprefix("/" if path.startswith("//") else ""), **options)
+
+    return open_page

@@ -1,0 +1,173 @@
+"""How pages behave while they are read: they hold still, follow keys, zoom, and outlive the scheduler."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from playwright.sync_api import expect
+from stage import Stage, staged, sync_inventory
+
+from .conftest import Open, Watched
+
+HOSTILE = "x</script><script>document.title='owned'</script>\u202e'\"><img src=x onerror=alert(1)>"
+
+
+def test_new_instances_wait_behind_a_button(open_page: Open, stage: Stage) -> None:
+    page = open_page("/instances")
+    expect(page.locator("#live")).to_have_text("Live")
+    first = page.locator(".row-link").first.get_attribute("href")
+    client = stage.client()
+    client.schedule_new_orchestration(sync_inventory, instance_id=f"new-{uuid.uuid4().hex[:8]}")
+    client.close()
+
+    expect(page.locator("#newer")).to_contain_text("newer instance")
+    assert page.locator(".row-link").first.get_attribute("href") == first
+    page.keyboard.press("r")
+    expect(page.locator(".row-link").first).not_to_have_attribute("href", first or "")
+
+
+def test_values_move_in_place(open_page: Open, stage: Stage) -> None:
+    client = stage.client()
+    instance_id = f"turn-{uuid.uuid4().hex[:8]}"
+    client.schedule_new_orchestration(sync_inventory, instance_id=instance_id)
+    client.wait_for_orchestration_start(instance_id)
+    page = open_page(f"/instances?id={instance_id}")
+    expect(page.locator("#live")).to_have_text("Live")
+    page.locator("input[name=chosen]").check()
+
+    client.raise_orchestration_event(instance_id, "delivery")
+
+    expect(page.locator(".instances tbody")).to_contain_text("Completed")
+    assert page.locator("input[name=chosen]").is_checked()
+    client.close()
+
+
+def test_keys_move_open_select_and_change_tabs(open_page: Open) -> None:
+    page = open_page("/instances?status=completed")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("input[name=chosen]").nth(1)).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/i/"))
+    page.keyboard.press("2")
+    expect(page).to_have_url(re.compile("/history$"))
+    page.keyboard.press("/")
+    page.keyboard.type("po-1042")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("po-1042")
+    page.keyboard.press("?")
+    expect(page.locator("h1")).to_have_text("Help")
+
+
+def test_keys_can_be_switched_off(open_page: Open) -> None:
+    page = open_page("//help")
+    page.locator("#keys-toggle").click()
+    page.goto(page.url.replace("/help", "/h/human_interaction/instances"))
+
+    page.keyboard.press("n")
+
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_a_drag_over_the_timeline_zooms(open_page: Open) -> None:
+    page = open_page("/i/po-1042/timeline")
+    lane = page.locator("tbody svg.lane").nth(1).bounding_box()
+    assert lane is not None
+
+    page.mouse.move(lane["x"] + 60, lane["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(lane["x"] + 300, lane["y"] + 10, steps=4)
+    page.mouse.up()
+
+    expect(page).to_have_url(re.compile(r"from=.*&to="))
+    page.keyboard.press("0")
+    expect(page).not_to_have_url(re.compile("from="))
+
+
+def test_a_step_opens_below_the_table_and_escape_closes_it(open_page: Open) -> None:
+    page = open_page("/i/po-1042")
+    page.get_by_role("link", name="check_budget").click()
+    expect(page.locator("#step-detail")).to_contain_text("Attempt 2")
+    page.keyboard.press("Escape")
+    expect(page.locator("#step-detail")).not_to_contain_text("Attempt 2")
+
+
+def test_a_tree_keeps_every_digit(open_page: Open, stage: Stage) -> None:
+    client = stage.client()
+    instance_id = f"digits-{uuid.uuid4().hex[:8]}"
+    client.schedule_new_orchestration(
+        "sync_inventory", input={"big": 9007199254740993, "deep": {"x": [1.50]}}, instance_id=instance_id
+    )
+    client.close()
+
+    page = open_page(f"/i/{instance_id}/data")
+
+    expect(page.locator("pre.tree")).to_contain_text("9007199254740993")
+    page.get_by_role("button", name="Text").first.click()
+    expect(page.locator("pre[data-json]").first).to_contain_text('{"big": 9007199254740993')
+
+
+def test_the_theme_stays(open_page: Open) -> None:
+    page = open_page("/instances", color_scheme="light")
+    page.locator("#theme").click()
+    page.locator("#theme").click()
+    page.reload()
+
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 19, 17)"
+
+
+def test_local_time_is_a_switch(open_page: Open) -> None:
+    page = open_page("/instances", timezone_id="Asia/Tokyo")
+    before = page.locator("tbody time").first.text_content()
+    page.locator("#zone").click()
+    expect(page.locator("tbody time").first).not_to_have_text(before or "")
+    page.locator("#zone").click()
+    expect(page.locator("tbody time").first).to_have_text(before or "")
+
+
+def test_hostile_names_and_payloads_are_only_text(open_page: Open, stage: Stage) -> None:
+    client = stage.client()
+    instance_id = f"id/with . ~ % ? # & {uuid.uuid4().hex[:6]}"
+    client.schedule_new_orchestration(
+        HOSTILE, input={HOSTILE: HOSTILE}, instance_id=instance_id, tags={"k": HOSTILE}
+    )
+    client.close()
+    page = open_page("/instances?status=pending")
+
+    page.locator(".row-link", has_text="x</script>").click()
+    expect(page.locator("h1")).to_contain_text("x</script>")
+    for tab in ("2", "3", "4", "5", "1"):
+        page.keyboard.press(tab)
+        expect(page.locator("h1")).to_contain_text("x</script>")
+        assert page.title() != "owned"
+        assert page.locator("main img").count() == 0
+        assert "\u202e" not in (page.locator("main").text_content() or "")
+
+
+def test_nothing_is_blank_when_the_scheduler_stops_and_all_is_well_when_it_is_back(watched: Watched) -> None:
+    watched.may_be_gone = True
+    with staged(files=2) as stage:
+        page = watched.open(f"{stage.url}/h/human_interaction/i/po-1042")
+        expect(page.locator("#live")).to_have_text("Live")
+
+        stage.stop_scheduler()
+        expect(page.locator("#gone")).to_contain_text("does not answer", timeout=20_000)
+        expect(page.locator("#live")).to_have_text("No answer")
+        expect(page.locator("#timeline")).to_contain_text("check_budget")
+
+        stage.raise_curtain()
+        expect(page.locator("#gone")).to_contain_text("Back after", timeout=30_000)
+        expect(page.locator("#live")).to_have_text("Live")
+
+
+def test_a_read_only_dashboard_offers_nothing_to_do(watched: Watched) -> None:
+    watched.may_be_gone = True  # at the end
+    with staged("--read-only", files=2) as stage:
+        page = watched.open(f"{stage.url}/h/human_interaction/instances")
+        expect(page.locator(".badge")).to_have_text("Read-only")
+        assert page.locator("a[data-dialog], button[name=act]").count() == 0
+        page.goto(f"{stage.url}/h/human_interaction/i/po-1042")
+        assert page.locator("a[data-dialog]").count() == 0
