@@ -15,7 +15,7 @@ from durakit.replay import (
     VersionMatchStrategy,
     VersionMismatchReject,
 )
-from durakit.runtime.sessions import SessionCache
+from durakit.runtime.sessions import Session, SessionCache
 from durakit.runtime.turns import TurnRunner, split_response
 from durakit.serialization import JsonDataConverter
 from durakit.task import OrchestrationContext
@@ -245,3 +245,134 @@ def test_a_large_response_is_sent_in_parts_that_are_committed_together() -> None
     assert {(part.instanceId, part.completionToken, part.customStatus.value) for part in parts} == {
         ("i1", "t", '"s"')
     }
+
+
+# --- ahead of being asked
+
+
+def result_of(task_id: int, value: str = "1") -> pb.ActivityResponse:
+    response = pb.ActivityResponse(instanceId="i1", taskId=task_id)
+    response.result.value = value
+    return response
+
+
+def begun(turns: TurnRunner, steps: int = 3) -> History:
+    """An instance whose first turn, asked for with token `t1`, has scheduled activity 1."""
+    history = History(steps)
+    history.commit(turns.run(history.request(), "t1"))
+    return history
+
+
+def test_results_lead_to_the_turn_that_the_scheduler_would_ask_for() -> None:
+    asked, going_ahead = runner(), runner()
+    history = begun(asked)
+    begun(going_ahead)
+
+    ahead = going_ahead.go_ahead([result_of(1)])
+
+    assert ahead is not None
+    expected = asked.run(history.request(with_history=False))
+    assert list(ahead.response.actions) == list(expected.actions)
+    assert (ahead.session, ahead.execution_id) == ("t1", "e1")
+    assert ahead.committed_events == len(history.committed)
+
+
+def test_turns_ahead_follow_one_another() -> None:
+    turns = runner()
+    history = begun(turns)
+    counted = []
+
+    for task_id in (1, 2, 3):
+        ahead = turns.go_ahead([result_of(task_id)])
+        assert ahead is not None
+        counted.append(ahead.committed_events)
+        assert ahead.session == "t1"
+
+    # Each leaves orchestratorStarted, taskCompleted, taskScheduled and orchestratorCompleted.
+    start = len(history.committed)
+    assert counted == [start, start + 4, start + 8]
+    assert result(ahead.response) == "3"
+    # It has ended, so there is nothing to go ahead with.
+    assert turns.go_ahead([result_of(3)]) is None
+
+
+def test_time_never_runs_backwards_in_a_turn_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = runner()
+    begun(turns)
+    monkeypatch.setattr("time.time_ns", lambda: 5)
+
+    ahead = turns.go_ahead([result_of(1)])
+
+    assert ahead is not None
+    assert ahead.started_ns >= 1_700_000_000 * 10**9
+
+
+def test_without_a_session_nothing_is_run_ahead() -> None:
+    turns = runner(sessions=0)
+    begun(turns)
+
+    assert turns.go_ahead([result_of(1)]) is None
+
+
+def test_after_a_slow_turn_the_next_one_waits_to_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durakit.runtime.turns.QUICK_TURN_SECONDS", 0.0)
+    turns = runner()
+    history = begun(turns)
+
+    assert turns.go_ahead([result_of(1)]) is None
+    # The session is still there.
+    assert not turns.run(history.request(with_history=False)).requiresHistory
+
+
+def test_a_response_too_large_for_the_link_is_left_to_the_ordinary_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("durakit.runtime.turns.MAX_RESPONSE_BYTES", 10)
+    turns = runner()
+    history = begun(turns)
+
+    assert turns.go_ahead([result_of(1)]) is None
+    assert turns.run(history.request(with_history=False)).requiresHistory
+
+
+def test_an_item_is_behind_when_its_turn_has_been_run_ahead() -> None:
+    turns = runner()
+    history = begun(turns)
+    asked = history.request(with_history=False)
+    assert not turns.is_behind(asked)
+
+    turns.go_ahead([result_of(1)])
+
+    assert turns.is_behind(asked)
+
+
+@pytest.mark.parametrize("case", ["history", "another execution", "no session"])
+def test_only_an_item_for_the_same_copy_of_the_same_execution_can_be_behind(case: str) -> None:
+    turns = runner()
+    history = begun(turns)
+    asked = history.request(with_history=case == "history")
+    turns.go_ahead([result_of(1)])
+    if case == "another execution":
+        asked.executionId.value = "e2"
+    if case == "no session":
+        turns.execute(history.request())
+
+    assert not turns.is_behind(asked)
+
+
+def test_no_block_of_user_code_runs_where_a_dropped_session_is_noticed() -> None:
+    """Whoever learns that a turn did not count may be a thread that others wait for."""
+    closed: list[Session] = []
+    registry = Registry()
+    registry.add_orchestrator(count)
+    turns = TurnRunner(
+        registry,
+        ExecutionOptions(converter=JsonDataConverter()),
+        sessions=SessionCache(10, closed.append),
+    )
+    outcome = turns.execute(History(3).request())
+
+    turns.dropped(outcome)
+
+    assert closed == [outcome.session]
+    assert not closed[0].execution.is_closed
