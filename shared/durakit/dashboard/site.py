@@ -42,6 +42,14 @@ class ReadOnly(BackendError):
         )
 
 
+class NoInstance(BackendError):
+    """There is no such instance; `links` (text, path) lead to what may be meant."""
+
+    def __init__(self, message: str, links: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("not_found", message)
+        self.links = links
+
+
 @dataclass
 class Site:
     """One dashboard.

@@ -19,7 +19,7 @@ from durakit.dashboard.guard import HEALTH_PATH, Guard
 from durakit.dashboard.pages import Pages
 from durakit.dashboard.routes import acts, bulk, histories, hubs, instances, lists, live, workers
 from durakit.dashboard.routes.paths import get
-from durakit.dashboard.site import STATUS_OF_TROUBLE, ReadOnly, Site, answers_json
+from durakit.dashboard.site import STATUS_OF_TROUBLE, NoInstance, ReadOnly, Site, answers_json
 from durakit.dashboard.views.problems import ProblemView
 
 logger = logging.getLogger(__name__)
@@ -82,9 +82,11 @@ def _explain_problems(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(BackendError)
     @app.exception_handler(NotOffered)
     @app.exception_handler(ReadOnly)
+    @app.exception_handler(NoInstance)
     async def refused(request: Request, error: BackendError) -> Response:
         status = STATUS_OF_TROUBLE[error.trouble]
-        problem = ProblemView(status, _TITLES.get(status, "Not possible"), error.message)
+        links = error.links if isinstance(error, NoInstance) else ()
+        problem = ProblemView(status, _TITLES.get(status, "Not possible"), error.message, links)
         if answers_json(request):
             return JSONResponse(problem.as_json(), status)
         return pages.problem(request, problem)

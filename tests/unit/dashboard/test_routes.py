@@ -476,8 +476,18 @@ def test_a_hub_is_reset_only_when_its_name_is_typed() -> None:
     ("method", "path", "status", "message"),
     [
         ("GET", "/h/nope/instances", 404, "There is no task hub nope."),
-        ("GET", "/h/default/i/nope", 404, "There is no instance nope in hub default."),
-        ("GET", "/h/default/i/nope/history", 404, "There is no instance nope in hub default."),
+        (
+            "GET",
+            "/h/default/i/nope",
+            404,
+            "There is no instance nope in hub default. It may have been purged.",
+        ),
+        (
+            "GET",
+            "/h/default/i/nope/history",
+            404,
+            "There is no instance nope in hub default. It may have been purged.",
+        ),
         ("POST", "/h/default/i/nope/suspend", 404, "There is no instance nope in hub default."),
         ("GET", "/nope", 404, "There is no page /nope. The hubs and their instances are at /hubs."),
         ("POST", "/hubs", 405, "/hubs cannot be asked for with POST."),
@@ -490,6 +500,18 @@ def test_where_there_is_no_page_words_say_so(method: str, path: str, status: int
     assert page.status_code == status
     assert message in page.text
     assert twin.json() == {"error": {"status": status, "message": message}}
+
+
+def test_an_id_that_is_not_there_leads_to_what_may_be_meant() -> None:
+    rig = Rig()
+    rig.engine.hub("saga")
+    rig.start("po-1042")
+
+    alike = request(rig, "/h/default/i/po-1O42").text
+    elsewhere = request(rig, "/h/saga/i/po-1042").text
+
+    assert '<a href="/h/default/i/po-1042">po-1042</a>' in alike
+    assert '<a href="/h/default/i/po-1042">Found in hub default.</a>' in elsewhere
 
 
 def test_a_failure_is_told_by_a_number_that_the_log_has(caplog: pytest.LogCaptureFixture) -> None:

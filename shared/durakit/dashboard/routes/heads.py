@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from durakit.dashboard.backend import Instance
-from durakit.dashboard.site import Site
-from durakit.dashboard.views.frame import Frame
+from durakit.dashboard.backend import BackendError, Instance, InstanceFilter, InstanceQuery
+from durakit.dashboard.site import NoInstance, Site
+from durakit.dashboard.views.frame import Frame, instance_path
 from durakit.dashboard.views.instance import Head, Tab, act_offers
 
 _DEEP = 20
+_ALIKE, _ALIKE_CHARACTERS = 5, 4
 _STATES = {"no-worker": "Stuck", "event": "Waiting", "activity": "Running", "retry": "Retrying"}
 
 
@@ -20,7 +21,28 @@ async def head_of(site: Site, hub: str, instance_id: str, tab: Tab) -> tuple[Fra
         BackendError: not_found.
     """
     frame = await site.frame(instance_id, hub, live=f"instance:{instance_id}")
-    return await titled(site, frame, hub, await site.backend.instance(hub, instance_id), tab)
+    try:
+        found = await site.backend.instance(hub, instance_id)
+    except BackendError as error:
+        if error.trouble != "not_found":
+            raise
+        raise await _missing(site, hub, instance_id) from error
+    return await titled(site, frame, hub, found, tab)
+
+
+async def _missing(site: Site, hub: str, instance_id: str) -> NoInstance:
+    """Return what to say of an id that is not there: ids that begin alike, and hubs that have it."""
+    links = []
+    for other in await site.backend.hub_names():
+        if other != hub and await site.backend.rows(other, [instance_id]):
+            links.append((f"Found in hub {other}.", instance_path(other, instance_id)))
+    prefix = instance_id[: max(1, min(len(instance_id) - 1, _ALIKE_CHARACTERS))]
+    query = InstanceQuery(InstanceFilter(id_prefix=prefix), size=25)
+    alike = (await site.backend.instances(hub, query)).rows[:_ALIKE]
+    links += [(row.id, instance_path(hub, row.id)) for row in alike]
+    return NoInstance(
+        f"There is no instance {instance_id} in hub {hub}. It may have been purged.", tuple(links)
+    )
 
 
 async def titled(site: Site, frame: Frame, hub: str, instance: Instance, tab: Tab) -> tuple[Frame, Head]:
