@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jmespath
+import jmespath  # azure-cli has it too
 
 State = dict[str, Any]
 Flags = dict[str, list[str]]

@@ -28,6 +28,8 @@ docker build -t {name} .
 docker run --rm -e ENDPOINT=... -e TASKHUB=... {name}                     # the worker
 docker run --rm -e ENDPOINT=... -e TASKHUB=... -e PROGRAM=client {name}   # the client
 ```
+
+For Azure, durakit's repository has `infra/cli/deploy.sh --project <this folder>`, which builds this image.
 """
 
 
