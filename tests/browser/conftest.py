@@ -72,7 +72,7 @@ class Watched:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
         self.errors: list[str] = []
-        self.may_be_gone = False
+        self.expected: tuple[str, ...] = ()
 
     def open(self, url: str, **options: object) -> Page:
         """Return a new page at `url`; options are those of a browser context."""
@@ -86,7 +86,7 @@ class Watched:
         return page
 
     def _note(self, said: ConsoleMessage) -> None:
-        is_known = self.may_be_gone and any(known in said.text for known in UNREACHABLE)
+        is_known = any(known in said.text for known in self.expected)
         if said.type in ("error", "warning") and not is_known:
             self.errors.append(said.text)
 

@@ -8,7 +8,7 @@ import uuid
 from playwright.sync_api import expect
 from stage import Stage, staged, sync_inventory
 
-from .conftest import Open, Watched
+from .conftest import UNREACHABLE, Open, Watched
 
 HOSTILE = "x</script><script>document.title='owned'</script>\u202e'\"><img src=x onerror=alert(1)>"
 
@@ -148,7 +148,7 @@ def test_hostile_names_and_payloads_are_only_text(open_page: Open, stage: Stage)
 
 
 def test_nothing_is_blank_when_the_scheduler_stops_and_all_is_well_when_it_is_back(watched: Watched) -> None:
-    watched.may_be_gone = True
+    watched.expected = UNREACHABLE
     with staged(files=2) as stage:
         page = watched.open(f"{stage.url}/h/human_interaction/i/po-1042")
         expect(page.locator("#live")).to_have_text("Live")
@@ -164,7 +164,7 @@ def test_nothing_is_blank_when_the_scheduler_stops_and_all_is_well_when_it_is_ba
 
 
 def test_a_read_only_dashboard_offers_nothing_to_do(watched: Watched) -> None:
-    watched.may_be_gone = True  # at the end
+    watched.expected = UNREACHABLE  # at the end
     with staged("--read-only", files=2) as stage:
         page = watched.open(f"{stage.url}/h/human_interaction/instances")
         expect(page.locator(".badge")).to_have_text("Read-only")
