@@ -51,6 +51,7 @@ Examples:
 
 LAZY = {
     "check": "durakit.cli.check",
+    "completion": "durakit.cli.completion",
     "dashboard": "durakit.cli.dashboard",
     "hubs": "durakit.cli.hubs",
     "instances": "durakit.cli.instances",

@@ -29,7 +29,7 @@ def start(place: Place, values: dict[str, str]) -> Same:
     name, instance_id, version = values.get("name", ""), values.get("id", ""), values.get("version", "")
     tags = [line.strip() for line in values.get("tags", "").splitlines() if line.strip()]
     text = values.get("input", "")
-    options = [name]
+    options: list[str] = []
     for flag, value in (
         ("--id", instance_id),
         ("--version", version),
@@ -53,7 +53,7 @@ def start(place: Place, values: dict[str, str]) -> Same:
         arguments.append(f"tags={pairs!r}")
     fields = {key: value for key, value in values.items() if value and key != "nonce"}
     return Same(
-        _cli(place, "start", options),
+        _cli(place, "start", options, [name]),
         _curl(place, hub_path(place.hub, "instances/start"), fields),
         _python(place, f"client.schedule_new_orchestration({', '.join(arguments)})", with_json=bool(text)),
     )
@@ -61,13 +61,14 @@ def start(place: Place, values: dict[str, str]) -> Same:
 
 def act(place: Place, instance_id: str, name: str, values: dict[str, str]) -> Same:
     """Return how to do an act on an instance."""
-    reason, options = values.get("reason", ""), [instance_id]
+    reason, options, arguments = values.get("reason", ""), list[str](), [instance_id]
     call = [repr(instance_id)]
     method = f"{name}_orchestration"
     if name == "raise":
         event, payload = values.get("event", ""), values.get("payload", "")
         event = values.get("event_other", "") if event == "other" else event
-        options += [event, *([payload] if payload else [])]
+        arguments.append(event)
+        options += ["--data", payload] if payload else []
         call += [repr(event), *([f"data=json.loads({payload!r})"] if payload else [])]
         method = "raise_orchestration_event"
     elif name == "terminate":
@@ -76,23 +77,33 @@ def act(place: Place, instance_id: str, name: str, values: dict[str, str]) -> Sa
         options += [] if recursive else ["--no-recursive"]
         call += [f"output={reason!r}"] if reason else []
         call += [] if recursive else ["recursive=False"]
+    elif name == "purge":
+        recursive = values.get("recursive", "1") == "1"
+        options += [] if recursive else ["--no-recursive"]
+        call += [] if recursive else ["recursive=False"]
     elif name in ("suspend", "resume", "rewind"):
         options += ["--reason", reason] if reason else []
         call += [f"reason={reason!r}"] if reason else []
     elif name == "restart":
         options += ["--new-id"] if values.get("new_id") else []
+        options += ["--input", values["input"]] if values.get("input") else []
         call += ["restart_with_new_instance_id=True"] if values.get("new_id") else []
     fields = {key: value for key, value in values.items() if value and key != "nonce"}
     return Same(
-        _cli(place, name, options),
+        _cli(place, name, options, arguments),
         _curl(place, instance_path(place.hub, instance_id, name), fields),
         _python(place, f"client.{method}({', '.join(call)})", with_json="json.loads" in "".join(call)),
     )
 
 
-def _cli(place: Place, command: str, options: Sequence[str]) -> str:
+def _cli(place: Place, command: str, options: Sequence[str], arguments: Sequence[str]) -> str:
+    """Return the command; arguments that look like options come after `--`."""
+    if any(each.startswith("-") for each in arguments):
+        given = [*options, "--", *arguments]
+    else:
+        given = [*arguments, *options]
     words = [f"ENDPOINT={shlex.quote(place.endpoint)} TASKHUB={shlex.quote(place.hub)}"]
-    return " ".join([*words, "durakit instances", command, *map(shlex.quote, options)])
+    return " ".join([*words, "durakit instances", command, *map(shlex.quote, given)])
 
 
 def _curl(place: Place, path: str, fields: dict[str, str]) -> str:
