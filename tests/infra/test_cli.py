@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -521,6 +522,26 @@ def test_a_project_has_its_own_image_and_the_needs_of_the_sample_it_was_made_fro
     assert "ca-client-x7" in machine.resources(), "a page, as in the sample"
     assert machine.azure["calls"][-1][0] == "rest"
     assert str(project) in next(call for call in machine.azure["calls"] if call[:2] == ["acr", "build"])
+
+
+def test_an_image_is_named_after_its_commit_and_the_time_if_there_is_more(
+    machine: Machine, project: Path
+) -> None:
+    """An app takes up a new image by its new name only."""
+    git = ["git", "-C", str(project), "-c", "user.name=Jo", "-c", "user.email=jo@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "All"]):
+        subprocess.run([*git, *words], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[
+        :12
+    ]
+
+    machine.deploy("--project", str(project))
+    (project / "worker.py").write_text("changed = True\n")
+    machine.deploy("--project", str(project))
+
+    committed, changed = [image.rpartition(":")[2] for image in machine.azure["images"]]
+    assert committed == commit
+    assert re.fullmatch(rf"{commit}-\d{{14}}", changed)
 
 
 def test_a_project_that_tells_no_sample_has_the_defaults(machine: Machine, project: Path) -> None:
