@@ -24,25 +24,21 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "LIST_PAUSE_SECONDS", 0.0)
 
 
-def messages(rig: Rig, topic: str, *acts: Any, resumed: bool = False, wanted: int = 1) -> list[Any]:
-    """Return what a page of this topic is told while the acts happen."""
+def messages(rig: Rig, topic: str, *acts: Any) -> list[Any]:
+    """Return what a page of this topic is told at the opening, and when the acts have happened."""
     backend = backend_of(rig)
     site = Site(backend, Pages(lambda: utc(rig.now)), lambda: rig.now)
 
     async def read() -> list[Any]:
-        told: list[Any] = []
-        stream = live.events(site, "default", topic, resumed=resumed)
+        stream = live.events(site, "default", topic)
         assert await anext_of(stream) == "retry: 1000\n\n"
-        waiting = asyncio.ensure_future(anext_of(stream))
-        await asyncio.sleep(0)
+        told = [json.loads((await anext_of(stream)).partition("data: ")[2])]
         for act in acts:
             act()
-        while len(told) < wanted:
-            text = await asyncio.wait_for(waiting, 5)
+        while acts and len(told) < 2:
+            text = await asyncio.wait_for(anext_of(stream), 5)
             if text != live.BEAT:
                 told.append(json.loads(text.partition("data: ")[2]))
-            if len(told) < wanted:
-                waiting = asyncio.ensure_future(anext_of(stream))
         await stream.aclose()  # type: ignore[attr-defined]  # a generator has it
         return told
 
@@ -57,7 +53,7 @@ async def anext_of(stream: Any) -> str:
 def test_changes_that_come_together_are_one_message() -> None:
     rig = Rig()
 
-    (told,) = messages(rig, "instances", lambda: rig.start("a"), lambda: rig.start("b"))
+    _, told = messages(rig, "instances", lambda: rig.start("a"), lambda: rig.start("b"))
 
     assert told == {"ids": ["a", "b"], "created": 2}
 
@@ -67,15 +63,24 @@ def test_a_page_of_one_instance_hears_of_no_other() -> None:
     rig.start("a")
     worker = rig.worker()
 
-    (told,) = messages(
+    _, told = messages(
         rig, "instance:a", lambda: rig.start("b"), lambda: worker.answer(worker.items()[0], complete())
     )
 
     assert told == {"ids": ["a"], "created": 0}
 
 
-def test_a_page_that_comes_back_after_a_gap_is_told_to_look_again() -> None:
-    assert messages(Rig(), "instances", resumed=True) == [{"ids": None, "created": 0}]
+@pytest.mark.parametrize("topic", ["instances", "instance:a"])
+def test_a_page_is_told_to_look_again_once_it_is_watched_so_that_no_change_falls_between(
+    topic: str,
+) -> None:
+    rig = Rig()
+    rig.start("a")
+
+    opening, later = messages(rig, topic, lambda: rig.terminate("a"))
+
+    assert opening == {"ids": None, "created": 0}
+    assert later["ids"] == ["a"]
 
 
 def test_what_was_deleted_may_be_anything() -> None:
@@ -83,7 +88,7 @@ def test_what_was_deleted_may_be_anything() -> None:
     rig.start("a")
     rig.terminate("a")
 
-    (told,) = messages(rig, "instance:a", lambda: rig.purge("a"))
+    _, told = messages(rig, "instance:a", lambda: rig.purge("a"))
 
     assert told["ids"] is None
 

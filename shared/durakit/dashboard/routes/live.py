@@ -31,9 +31,8 @@ def add(app: FastAPI, site: Site) -> None:
         hub, topic = hub_of(request), request.query_params.get("topic", "instances")
         if hub not in await site.backend.hub_names():
             raise BackendError("not_found", f"There is no task hub {hub}.")
-        resumed = "last-event-id" in request.headers
         return StreamingResponse(
-            events(site, hub, topic, resumed=resumed),
+            events(site, hub, topic),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -41,7 +40,7 @@ def add(app: FastAPI, site: Site) -> None:
     get(app, "/h/{hub}/live", live)
 
 
-async def events(site: Site, hub: str, topic: str, *, resumed: bool) -> AsyncIterator[str]:
+async def events(site: Site, hub: str, topic: str) -> AsyncIterator[str]:
     """Yield the stream of one page.
 
     A reader that is slow, or comes back after a gap, loses changes in between and never the last one:
@@ -49,9 +48,9 @@ async def events(site: Site, hub: str, topic: str, *, resumed: bool) -> AsyncIte
     """
     yield f"retry: {RETRY_MS}\n\n"
     number = 0
-    if resumed:
-        yield message(number, Changed(None))
     async with site.backend.watch(hub) as watch:
+        # Between the page's making and this watch something may have changed: from now on nothing is lost.
+        yield message(number, Changed(None))
         while True:
             changed = await watch.next(HEARTBEAT_SECONDS)
             told = concerning(changed, topic)
