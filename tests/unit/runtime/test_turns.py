@@ -291,6 +291,7 @@ def test_turns_ahead_follow_one_another() -> None:
     # Each leaves orchestratorStarted, taskCompleted, taskScheduled and orchestratorCompleted.
     start = len(history.committed)
     assert counted == [start, start + 4, start + 8]
+    assert ahead is not None
     assert result(ahead.response) == "3"
     # It has ended, so there is nothing to go ahead with.
     assert turns.go_ahead([result_of(3)]) is None
