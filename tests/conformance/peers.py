@@ -85,6 +85,7 @@ class Pair:
         backend: "durakit" for the embedded scheduler, "durabletask" for the in-memory one of that package.
         awaits: orchestrators are `async def`; durakit only.
         sessions: DURAKIT_SESSION_CACHE of the worker, None for the default.
+        linked: the client makes its calls over a link, from the first one on; else it makes none over one.
     """
 
     name: str
@@ -93,18 +94,19 @@ class Pair:
     backend: str = "durakit"
     awaits: bool = False
     sessions: int | None = None
+    linked: bool = False
 
 
 PAIRS = (
     Pair("durabletask on ours", DURABLETASK, DURABLETASK),
     Pair("durabletask managed on ours", DURABLETASK_MANAGED, DURABLETASK_MANAGED),
-    Pair("durakit on ours", DURAKIT, DURAKIT),
+    Pair("durakit on ours", DURAKIT, DURAKIT, linked=True),
     Pair("durakit async on ours", DURAKIT, DURAKIT, awaits=True),
     Pair("durakit managed on ours", DURAKIT_MANAGED, DURAKIT_MANAGED),
     Pair("durakit without sessions on ours", DURAKIT, DURAKIT, sessions=0),
     Pair("durakit with one session on ours", DURAKIT, DURAKIT, awaits=True, sessions=1),
     Pair("durakit worker and durabletask client on ours", DURAKIT, DURABLETASK),
-    Pair("durabletask worker and durakit client on ours", DURABLETASK, DURAKIT),
+    Pair("durabletask worker and durakit client on ours", DURABLETASK, DURAKIT, linked=True),
     Pair("durakit on theirs", DURAKIT, DURAKIT, backend="durabletask"),
     Pair("durakit async on theirs", DURAKIT, DURAKIT, backend="durabletask", awaits=True),
     # Nothing of ours: shows that what we call a limitation of that backend is one.

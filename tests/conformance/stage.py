@@ -45,6 +45,16 @@ class Stage:
         """Return a further client."""
         client = self.pair.client.client(self.address, self.task_hub, **options)
         self._clients.append(client)
+        if self.pair.linked:
+            # A client opens one when it has made some calls.
+            eventually(
+                lambda: (
+                    answers(lambda: client.get_orchestration_state("nobody")) and client._link.opened.is_set()
+                ),
+                "the client has a link",
+            )
+        elif self.pair.client.package == "durakit":
+            client._link.close()
         return client
 
     def work(

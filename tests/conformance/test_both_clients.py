@@ -16,6 +16,7 @@ from durakit.client import (
     OrchestrationQuery,
     OrchestrationStatus,
     TaskHubGrpcClient,
+    link,
 )
 from durakit.worker import TaskHubGrpcWorker
 
@@ -43,7 +44,7 @@ def flow(ctx: task.OrchestrationContext, order: Order) -> Any:
 class Both:
     """Makes each call with one client or the other and returns what it answered."""
 
-    def __init__(self, address: str, task_hub: str, *, asynchronous: bool) -> None:
+    def __init__(self, address: str, task_hub: str, *, asynchronous: bool, linked: bool) -> None:
         options: dict[str, Any] = {"host_address": address, "metadata": [("taskhub", task_hub)]}
         self.called: set[str] = set()
         self._loop = asyncio.new_event_loop()
@@ -51,6 +52,10 @@ class Both:
             AsyncTaskHubGrpcClient(**options) if asynchronous else TaskHubGrpcClient(**options)
         )
         self._asynchronous = asynchronous
+        if linked:
+            self.get_orchestration_state("nobody")
+            opened: Any = self._client._link.opened.wait()
+            assert self._loop.run_until_complete(opened) if asynchronous else opened
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -65,13 +70,20 @@ class Both:
         self._loop.close()
 
 
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def client(request: pytest.FixtureRequest, embedded: EmbeddedScheduler, retire: Retire) -> Iterator[Both]:
+@pytest.fixture(params=["sync", "async", "sync over a link", "async over a link"])
+def client(
+    request: pytest.FixtureRequest,
+    embedded: EmbeddedScheduler,
+    retire: Retire,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Both]:
+    linked = "link" in request.param
+    monkeypatch.setattr(link, "CALLS_BEFORE_LINK", 1 if linked else 1000)
     task_hub = uuid.uuid4().hex
     worker = TaskHubGrpcWorker(host_address=embedded.address, metadata=[("taskhub", task_hub)], logger=QUIET)
     worker.add_orchestrator(flow)
     worker.start()
-    client = Both(embedded.address, task_hub, asynchronous=request.param)
+    client = Both(embedded.address, task_hub, asynchronous="async" in request.param, linked=linked)
     yield client
     client.end()
     retire(worker.stop)
@@ -100,20 +112,22 @@ def test_every_method_does_the_same_in_both(client: Both) -> None:
     assert client.wait_for_orchestration_completion("two").failure_details is not None
     again = client.restart_orchestration("two", restart_with_new_instance_id=True)
     client.wait_for_orchestration_completion(again)
+    ran = client.run_orchestration(flow, input=Order("none"), instance_id="four", timeout=20)
+    assert "sold out" in ran.failure_details.message
     client.schedule_new_orchestration(flow, input=order, instance_id="three", start_at=due)
     client.terminate_orchestration("three", output=[1])
     assert client.get_orchestration_state("three").get_output() == [1]
 
     failed = OrchestrationQuery(runtime_status=[OrchestrationStatus.FAILED], fetch_inputs_and_outputs=True)
     found = client.get_all_orchestration_states(failed)
-    assert {state.instance_id for state in found} == {"two", again}
+    assert {state.instance_id for state in found} == {"two", again, "four"}
     assert {state.get_input(Order).item for state in found} == {"none"}
-    assert set(client.list_instance_ids().items) == {"one", "two", "three", again}
+    assert set(client.list_instance_ids().items) == {"one", "two", "three", "four", again}
     assert client.purge_orchestration("one").deleted_instance_count == 1
     purged = client.purge_orchestrations_by(
         runtime_status=[OrchestrationStatus.FAILED], timeout=timedelta(seconds=10)
     )
-    assert purged.deleted_instance_count == 2
+    assert purged.deleted_instance_count == 3
     assert client.get_orchestration_state("one") is None
 
     public = {name for name in vars(TaskHubGrpcClient) if not name.startswith("_")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,9 @@ import grpc
 
 from durakit._log import logger_for
 from durakit.client import operations
+from durakit.client.aio_link import AsyncLink
 from durakit.client.health import ConnectionHealth
+from durakit.client.link import answer_in, may_use_link
 from durakit.client.operations import Call, Operation, Pause
 from durakit.client.state import DEFAULT_DATA_CONVERTER
 from durakit.client.sync import refuse_payload_store
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from durakit import history, task
+    from durakit.client.link import Replies
+    from durakit.client.operations import Step
     from durakit.client.state import (
         OrchestrationQuery,
         OrchestrationState,
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from durakit.grpc_options import GrpcChannelOptions
     from durakit.serialization import DataConverter
     from durakit.wire.channel import AsyncMetadataSource, Metadata
+    from durakit.wire.messages import link_pb2 as link
     from durakit.wire.messages import orchestration_pb2 as pb
 
 T = TypeVar("T")
@@ -66,13 +72,18 @@ class AsyncTaskHubGrpcClient:
     ) -> None:
         refuse_payload_store(payload_store)
         self._logger = logger_for("client", logger, log_handler, log_formatter)
+        options = channel_options.to_grpc_options() if channel_options else []
         self._connection = AsyncConnection(
             address_for(host_address, channel, secure_channel),
             self._metadata_source(tuple(metadata or ())),
             channel=channel,
-            options=channel_options.to_grpc_options() if channel_options else (),
+            options=options,
             interceptors=interceptors or (),
         )
+        is_allowed = may_use_link(channel=channel, interceptors=interceptors, options=options)
+        self._link = AsyncLink(self._connection, is_allowed, self._logger)
+        # A client that nobody closed must not leave a stream behind.
+        weakref.finalize(self, self._link.abandon)
         self._health = ConnectionHealth(resiliency_options or GrpcClientResiliencyOptions())
         self._default_version = default_version
         self._converter = data_converter or DEFAULT_DATA_CONVERTER
@@ -99,6 +110,7 @@ class AsyncTaskHubGrpcClient:
 
     async def close(self) -> None:
         """Close the connection, unless it was made from a channel of the caller's."""
+        await self._link.close()
         await self._connection.close()
 
     async def schedule_new_orchestration(
@@ -129,6 +141,43 @@ class AsyncTaskHubGrpcClient:
                 reuse_id_policy=reuse_id_policy,
                 tags=tags,
                 version=self._default_version if version is None else version,
+                converter=self._converter,
+            )
+        )
+
+    async def run_orchestration(
+        self,
+        orchestrator: Callable[[task.OrchestrationContext, TInput], Any]
+        | Callable[[task.OrchestrationContext], Any]
+        | str,
+        *,
+        input: TInput | None = None,
+        instance_id: str | None = None,
+        reuse_id_policy: pb.OrchestrationIdReusePolicy | Collection[OrchestrationStatus] | None = None,
+        tags: dict[str, str] | None = None,
+        version: str | None = None,
+        fetch_payloads: bool = True,
+        timeout: float = 60,
+    ) -> OrchestrationState:
+        """Start an orchestration, wait until it has completed, failed or been terminated; return its state.
+
+        The arguments are those of `schedule_new_orchestration` and `wait_for_orchestration_completion`, and
+        so are the errors; both go to the scheduler of `durakit dev` in one round trip. `timeout` is in
+        seconds from now; 0 waits without limit. Raises `WaitTimeoutError` when it is over, the instance goes
+        on then: pass an `instance_id` if you want to come back to it. Raises `NoResultError` if somebody has
+        purged it.
+        """
+        return await self._run(
+            operations.run_orchestration(
+                orchestrator,
+                input=input,
+                instance_id=instance_id,
+                reuse_id_policy=reuse_id_policy,
+                tags=tags,
+                version=self._default_version if version is None else version,
+                fetch_payloads=fetch_payloads,
+                timeout_seconds=timeout,
+                has_answered=self._health.has_answered,
                 converter=self._converter,
             )
         )
@@ -288,20 +337,41 @@ class AsyncTaskHubGrpcClient:
             result: T = stop.value
             return result
 
-    async def _perform(self, step: Call | Pause) -> Any:
+    async def _perform(self, step: Step) -> Any:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if isinstance(step, Call):
+            (reply,) = await self._exchange(step)
+            return await self._answer(step, reply)
+        begun, ended = await self._exchange(step.first, step.second)
+        first = await self._answer(step.first, begun)
         try:
-            answer = await getattr(self._connection.stub, step.method)(
-                step.request, timeout=step.timeout_seconds
-            )
-            if BY_NAME[step.method].streams:
-                answer = [message async for message in answer]
+            return first, await self._answer(step.second, ended)
+        except SchedulerError as error:
+            return first, error
+
+    async def _exchange(self, *calls: Call) -> Replies:
+        if any(BY_NAME[call.method].streams for call in calls):
+            return [None]
+        return await self._link.exchange(calls)
+
+    async def _answer(self, call: Call, reply: link.Reply | None) -> Any:
+        """What the link has brought, or else what a call of its own brings."""
+        try:
+            if reply is not None:
+                answer: Any = answer_in(reply, call, str(self._connection.address))
+            else:
+                answer = await getattr(self._connection.stub, call.method)(
+                    call.request, timeout=call.timeout_seconds
+                )
+                if BY_NAME[call.method].streams:
+                    answer = [message async for message in answer]
         except grpc.RpcError as error:
-            named = named_error(error, method=step.method, address=str(self._connection.address))
-            if self._health.note_error(step.method, named) and await self._connection.replace():
+            named = named_error(error, method=call.method, address=str(self._connection.address))
+            if self._health.note_error(call.method, named) and await self._connection.replace():
+                self._link.drop()
                 self._logger.warning("Opened a new channel to %s: %s", self._connection.address, named)
-            raise named from error
+            raise named from (None if named is error else error)
         self._health.note_answer()
         return answer

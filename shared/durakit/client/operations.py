@@ -29,7 +29,7 @@ from durakit.client.state import (
     new_purge_instances_result,
     parse_orchestration_state,
 )
-from durakit.errors import SettingsError, WaitTimeoutError
+from durakit.errors import NoResultError, SettingsError, WaitTimeoutError
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.status import (
     AlreadyExistsError,
@@ -68,13 +68,26 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two RPCs, the second to be made when the first was answered with OK; over a link both leave at once.
+
+    Answered with the answer to the first and the answer, or the `SchedulerError`, to the second. If the first
+    fails, its error is thrown and the second is not made, or does not count.
+    """
+
+    first: Call
+    second: Call
+
+
+@dataclass(frozen=True)
 class Pause:
     """Time to let pass."""
 
     seconds: float
 
 
-Operation = Generator["Call | Pause", Any, T]
+Step = Call | Pair | Pause
+Operation = Generator[Step, Any, T]
 
 
 def schedule_new_orchestration(
@@ -88,13 +101,107 @@ def schedule_new_orchestration(
     version: str | None,
     converter: DataConverter,
 ) -> Operation[str]:
-    """Start an instance; return its id.
+    """Start an instance; return its id."""
+    request = _start_request(
+        orchestrator,
+        input=input,
+        instance_id=instance_id,
+        start_at=start_at,
+        reuse_id_policy=reuse_id_policy,
+        tags=tags,
+        version=version,
+        converter=converter,
+    )
+    response = yield from _start(request, START_ATTEMPTS if not instance_id else 1)
+    return request.instanceId if response is None else response.instanceId
+
+
+def run_orchestration(
+    orchestrator: Any,
+    *,
+    input: Any,
+    instance_id: str | None,
+    reuse_id_policy: pb.OrchestrationIdReusePolicy | Collection[OrchestrationStatus] | None,
+    tags: Mapping[str, str] | None,
+    version: str | None,
+    fetch_payloads: bool,
+    timeout_seconds: float,
+    has_answered: Callable[[], bool],
+    converter: DataConverter,
+) -> Operation[OrchestrationState]:
+    """Start an instance and wait until it has ended; both are asked for at once where a link is open.
+
+    Raises what `schedule_new_orchestration` and `wait_for` raise, and `NoResultError` when the instance was
+    purged before anybody could see its end.
+    """
+    request = _start_request(
+        orchestrator,
+        input=input,
+        instance_id=instance_id,
+        start_at=None,
+        reuse_id_policy=reuse_id_policy,
+        tags=tags,
+        version=version,
+        converter=converter,
+    )
+    _check_timeout(timeout_seconds)
+    begun_at = monotonic()
+    wait = Call(
+        "WaitForInstanceCompletion",
+        pb.GetInstanceRequest(instanceId=request.instanceId, getInputsAndOutputs=fetch_payloads),
+        min(timeout_seconds or WAIT_SLICE_SECONDS, WAIT_SLICE_SECONDS),
+    )
+    answers = yield from _start(request, START_ATTEMPTS if not instance_id else 1, wait)
+    state = yield from wait_for(
+        wait.method,
+        "complete",
+        request.instanceId,
+        fetch_payloads=fetch_payloads,
+        timeout_seconds=timeout_seconds,
+        has_answered=has_answered,
+        converter=converter,
+        begun_at=begun_at,
+        first_outcome=None if answers is None else answers[1],
+    )
+    if state is None:
+        raise NoResultError(f"There is no orchestration {request.instanceId} any more; somebody purged it.")
+    return state
+
+
+def _start(request: pb.CreateInstanceRequest, attempts: int, then: Call | None = None) -> Operation[Any]:
+    """Start an instance, and make the call `then` if given; return the answer, or both.
 
     Under an id made here the call is repeated when the connection breaks: a repetition that is told
-    "already exists" has met its own first attempt. Under a caller's id nobody could tell, so that is left
-    to the caller.
+    "already exists" has met its own first attempt; None is returned then. Under a caller's id nobody could
+    tell, so there is one attempt and the rest is left to the caller.
     """
-    request = pb.CreateInstanceRequest(
+    start = Call("StartInstance", request)
+    for attempt in range(1, attempts + 1):
+        try:
+            return (yield start if then is None else Pair(start, then))
+        except SchedulerUnavailableError:
+            if attempt == attempts:
+                raise
+        except AlreadyExistsError:
+            if attempt == 1:
+                raise
+            return None
+        yield Pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _start_request(
+    orchestrator: Any,
+    *,
+    input: Any,
+    instance_id: str | None,
+    start_at: datetime | None,
+    reuse_id_policy: pb.OrchestrationIdReusePolicy | Collection[OrchestrationStatus] | None,
+    tags: Mapping[str, str] | None,
+    version: str | None,
+    converter: DataConverter,
+) -> pb.CreateInstanceRequest:
+    return pb.CreateInstanceRequest(
         instanceId=instance_id or uuid.uuid4().hex,
         name=orchestrator if isinstance(orchestrator, str) else task.get_name(orchestrator),
         version=_text(version),
@@ -103,21 +210,6 @@ def schedule_new_orchestration(
         orchestrationIdReusePolicy=_reuse_policy(reuse_id_policy),
         tags=tags,
     )
-    attempts = 1 if instance_id else START_ATTEMPTS
-    for attempt in range(1, attempts + 1):
-        try:
-            response: pb.CreateInstanceResponse = yield Call("StartInstance", request)
-        except SchedulerUnavailableError:
-            if attempt == attempts:
-                raise
-        except AlreadyExistsError:
-            if attempt == 1:
-                raise
-            return request.instanceId
-        else:
-            return response.instanceId
-        yield Pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def get_orchestration_state(
@@ -138,23 +230,27 @@ def wait_for(
     timeout_seconds: float,
     has_answered: Callable[[], bool],
     converter: DataConverter,
+    begun_at: float | None = None,
+    first_outcome: pb.GetInstanceResponse | SchedulerError | None = None,
 ) -> Operation[OrchestrationState | None]:
     """Wait until the scheduler answers `method`; 0 seconds: without limit.
 
     The call is made again when it is cut short, and, if the scheduler has answered this client before,
     while the scheduler is away. Raises `WaitTimeoutError` saying that the instance did not `event`.
+    A caller who has begun to wait already says since when, and what the first call came to.
     """
-    if timeout_seconds < 0:
-        raise SettingsError(
-            f"timeout is {timeout_seconds}; expected seconds above 0, or 0 to wait without limit."
-        )
-    deadline = monotonic() + timeout_seconds if timeout_seconds else float("inf")
+    _check_timeout(timeout_seconds)
+    begun_at = monotonic() if begun_at is None else begun_at
+    deadline = begun_at + timeout_seconds if timeout_seconds else float("inf")
     request = pb.GetInstanceRequest(instanceId=instance_id, getInputsAndOutputs=fetch_payloads)
     pause_seconds = FIRST_PAUSE_SECONDS
     failure: SchedulerError | None = None
-    while (left := deadline - monotonic()) > 0:
+    while (left := deadline - monotonic()) > 0 or first_outcome is not None:
+        outcome, first_outcome = first_outcome, None
         try:
-            response = yield Call(method, request, min(left, WAIT_SLICE_SECONDS))
+            if isinstance(outcome, SchedulerError):
+                raise outcome
+            response = outcome or (yield Call(method, request, min(left, WAIT_SLICE_SECONDS)))
         except SchedulerTimeoutError:
             failure = None
         except (SchedulerUnavailableError, CallCancelledError) as error:
@@ -171,6 +267,11 @@ def wait_for(
     raise WaitTimeoutError(
         f"Instance {instance_id!r} did not {event} within {timeout_seconds:g} s.{reason}"
     ) from failure
+
+
+def _check_timeout(seconds: float) -> None:
+    if seconds < 0:
+        raise SettingsError(f"timeout is {seconds}; expected seconds above 0, or 0 to wait without limit.")
 
 
 def get_orchestration_history(

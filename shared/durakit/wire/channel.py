@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 
 from durakit._version import __version__
 from durakit.wire.address import Address
 from durakit.wire.messages import link_pb2 as link
-from durakit.wire.methods import LINK_METHOD, LINK_SERVICE, METHODS, SERVICE, Method
+from durakit.wire.methods import BY_NAME, LINK_HEADER, LINK_METHOD, LINK_SERVICE, METHODS, SERVICE, Method
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -111,13 +112,21 @@ class Stub:
 
     Every call carries what `metadata` returns at that moment, plus the call's own `metadata=`. `future` of a
     unary method returns the call under way instead of waiting for its answer:
-    `stub.StartInstance.future(request, timeout=seconds)`. `open_link(messages)` opens a link.
+    `stub.StartInstance.future(request, timeout=seconds)`. `open_link(messages)` opens a link where
+    `offers_links(timeout)`.
     """
 
     def __init__(self, channel: grpc.Channel, metadata: MetadataSource) -> None:
         for method in METHODS:
             setattr(self, method.name, _Method(_multicallable(channel, method), metadata))
         self.open_link = _Method(_link_multicallable(channel), metadata)
+
+    def offers_links(self, timeout: float | None = None) -> bool:
+        """Greet the scheduler; return whether it knows links."""
+        hello = self.Hello.future(Empty(), timeout=timeout)
+        hello.result()
+        headers: Iterable[tuple[str, str]] = hello.initial_metadata() or ()
+        return any(key == LINK_HEADER for key, _ in headers)
 
     if TYPE_CHECKING:
 
@@ -151,6 +160,13 @@ class AsyncStub:
         for method in METHODS:
             setattr(self, method.name, _async_call(_multicallable(channel, method), metadata, method.streams))
         self.open_link = _async_call(_link_multicallable(channel), metadata, streams=True)
+        self._hello = _async_call(_multicallable(channel, BY_NAME["Hello"]), metadata, streams=True)
+
+    async def offers_links(self, timeout: float | None = None) -> bool:
+        """Greet the scheduler; return whether it knows links."""
+        hello = await self._hello(Empty(), timeout=timeout)
+        await hello
+        return any(key == LINK_HEADER for key, _ in await hello.initial_metadata())
 
     if TYPE_CHECKING:
 

@@ -9,8 +9,14 @@ from typing import Any, TypeVar
 import grpc
 import pytest
 from durakit.client import OrchestrationQuery, OrchestrationStatus, operations
-from durakit.client.operations import Call, Operation, Pause
-from durakit.errors import AlreadyExistsError, SchedulerUnavailableError, SettingsError, WaitTimeoutError
+from durakit.client.operations import Call, Operation, Pair, Pause
+from durakit.errors import (
+    AlreadyExistsError,
+    NoResultError,
+    SchedulerUnavailableError,
+    SettingsError,
+    WaitTimeoutError,
+)
 from durakit.serialization import JsonDataConverter
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.status import ERROR_BY_CODE, SchedulerError
@@ -29,7 +35,9 @@ DEADLINE = failure(grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def drive(operation: Operation[T], *answers: Any) -> tuple[T, list[Call], list[float]]:
-    """Answer the operation's calls in order; return its result, its calls and its pauses in seconds."""
+    """Answer the operation's calls in order, a `Pair` with both answers or with the error of the first;
+    return the operation's result, its calls and its pauses in seconds.
+    """
     calls: list[Call] = []
     pauses: list[float] = []
     left = list(answers)
@@ -40,7 +48,7 @@ def drive(operation: Operation[T], *answers: Any) -> tuple[T, list[Call], list[f
                 pauses.append(step.seconds)
                 step = operation.send(None)
                 continue
-            calls.append(step)
+            calls += [step.first, step.second] if isinstance(step, Pair) else [step]
             answer = left.pop(0)
             step = operation.throw(answer) if isinstance(answer, Exception) else operation.send(answer)
     except StopIteration as stop:
@@ -319,3 +327,97 @@ def test_an_order_is_one_call(operation: Operation[Any], method: str, request_me
     _, calls, _ = drive(operation, answers.get(method))
 
     assert [(call.method, call.request) for call in calls] == [(method, request_message)]
+
+
+# --- start and wait
+
+
+STARTED = pb.CreateInstanceResponse(instanceId="i1")
+
+
+def ended(instance_id: str = "i1") -> pb.GetInstanceResponse:
+    state = pb.OrchestrationState(
+        instanceId=instance_id, orchestrationStatus=pb.ORCHESTRATION_STATUS_COMPLETED
+    )
+    return pb.GetInstanceResponse(exists=True, orchestrationState=state)
+
+
+def instance_id_in(call: Call) -> str:
+    assert isinstance(call.request, pb.CreateInstanceRequest | pb.GetInstanceRequest)
+    return call.request.instanceId
+
+
+def run(**changes: Any) -> Operation[Any]:
+    arguments: dict[str, Any] = {
+        "input": None,
+        "instance_id": None,
+        "reuse_id_policy": None,
+        "tags": None,
+        "version": None,
+        "fetch_payloads": True,
+        "timeout_seconds": 60,
+        "has_answered": lambda: True,
+        "converter": CONVERTER,
+    }
+    return operations.run_orchestration("greet", **{**arguments, **changes})
+
+
+def test_a_start_and_the_wait_for_its_end_are_asked_for_at_once() -> None:
+    state, calls, pauses = drive(run(), (STARTED, ended()))
+
+    assert state.runtime_status is OrchestrationStatus.COMPLETED
+    assert [call.method for call in calls] == ["StartInstance", "WaitForInstanceCompletion"]
+    assert len({instance_id_in(call) for call in calls}) == 1
+    assert calls[1].timeout_seconds == 60
+    assert pauses == []
+
+
+def test_a_wait_cut_short_is_gone_on_with_alone() -> None:
+    _, calls, pauses = drive(run(), (STARTED, UNAVAILABLE), DEADLINE, ended())
+
+    assert [call.method for call in calls] == ["StartInstance", *["WaitForInstanceCompletion"] * 3]
+    assert len(pauses) == 1
+
+
+def test_when_nobody_knows_whether_it_was_started_both_are_asked_for_again() -> None:
+    _, calls, _ = drive(run(), UNAVAILABLE, (STARTED, ended()))
+
+    assert [call.method for call in calls] == ["StartInstance", "WaitForInstanceCompletion"] * 2
+    assert len({instance_id_in(call) for call in calls}) == 1
+
+
+def test_one_that_meets_its_own_first_attempt_goes_on_waiting() -> None:
+    state, calls, _ = drive(run(), UNAVAILABLE, ALREADY_EXISTS, ended())
+
+    assert state.runtime_status is OrchestrationStatus.COMPLETED
+    assert calls[-1].method == "WaitForInstanceCompletion"
+
+
+def test_under_an_id_of_the_callers_nothing_is_asked_for_twice() -> None:
+    with pytest.raises(SchedulerUnavailableError):
+        drive(run(instance_id="mine"), UNAVAILABLE)
+    with pytest.raises(AlreadyExistsError):
+        drive(run(instance_id="mine"), ALREADY_EXISTS)
+
+
+def test_the_wait_has_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "monotonic", Clock(4))
+
+    with pytest.raises(WaitTimeoutError, match=r"'i1' did not complete within 10 s\. It goes on"):
+        drive(run(instance_id="i1", timeout_seconds=10), (STARTED, DEADLINE), DEADLINE)
+
+
+def test_without_a_limit_the_wait_is_made_of_slices() -> None:
+    _, calls, _ = drive(run(timeout_seconds=0), (STARTED, DEADLINE), ended())
+
+    assert [call.timeout_seconds for call in calls[1:]] == [operations.WAIT_SLICE_SECONDS] * 2
+
+
+def test_a_time_below_nothing_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(SettingsError, match="timeout is -1"):
+        drive(run(timeout_seconds=-1))
+
+
+def test_an_instance_purged_meanwhile_has_no_state() -> None:
+    with pytest.raises(NoResultError, match="There is no orchestration i1 any more"):
+        drive(run(instance_id="i1"), (STARTED, pb.GetInstanceResponse(exists=False)))
