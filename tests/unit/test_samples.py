@@ -22,6 +22,7 @@ SECTIONS = [
     "## Run it",
     "### In three terminals",
     "### On the Docker emulator, or in Azure",
+    "## Run on Azure",
     "## When things go wrong",
     "## What to look at in the dashboard",
     "## How to change it",
