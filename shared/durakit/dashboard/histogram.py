@@ -15,6 +15,8 @@ HEIGHT = 52
 #: From the axis up: what went well lies below, what somebody should see on top.
 _STACKED = ("completed", "pending", "terminated", "canceled", "suspended", "running", "failed")
 _LEAST_PX = 1.5
+#: Percent between two labels on a narrow page.
+_NARROW_DISTANCE = 24
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Label:
     at_ns: int
     form: str
     text: str
+    is_needed: bool
+    """Whether a narrow page shows it, too."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,17 @@ def draw(histogram: Histogram, now_ns: int) -> Drawing:
         )
         for bucket in buckets
     ]
-    labels = [_label(tick) for tick in ticks(scale, now_ns=now_ns, shows_now=False)]
+    labels: list[Label] = []
+    for tick in ticks(scale, now_ns=now_ns, shows_now=False):
+        is_needed = all(tick.x - label.x > _NARROW_DISTANCE for label in labels if label.is_needed)
+        labels.append(_label(tick, is_needed))
     pieces = json.dumps([[start // 1_000_000, end // 1_000_000, 0, 100]])
     return Drawing(round(slot * 0.84, 3), bars, labels, pieces)
 
 
-def _label(tick: Tick) -> Label:
+def _label(tick: Tick, is_needed: bool) -> Label:
     anchor = "start" if tick.x < 3 else "end" if tick.x > 97 else "middle"
-    return Label(tick.x, anchor, tick.at_ns, tick.form, tick.text)
+    return Label(tick.x, anchor, tick.at_ns, tick.form, tick.text, is_needed)
 
 
 def _parts(bucket: Bucket, peak: int) -> list[Part]:

@@ -26,6 +26,22 @@ _IDLE_SHARE = 0.15
 _MARGIN_SHARE = 0.05
 #: Percent between two labels: 64 px of the 850 px that a drawing has at least.
 _LABEL_DISTANCE = 7.5
+STARTS_AT = 4.0
+"""Labels nearer to the left edge than this percent begin at their place; others stand centred on it."""
+
+#: Percent that a character takes, at most.
+_CHARACTER_WIDTH = 0.9
+#: `:10` may have to be written in full.
+_CHARACTERS = {
+    "date": 15,
+    "second": 8,
+    "minute": 5,
+    "part": 6,
+    "day": 6,
+    "tenths": 5,
+    "hundredths": 6,
+    "thousandths": 7,
+}
 _MOST_ROUND_LABELS = 6
 _MILLISECOND = SECOND // 1000
 _ROUND = (
@@ -163,11 +179,18 @@ def ticks(scale: Scale, *, now_ns: int, shows_now: bool, due_ns: int | None = No
 
 
 def _has_room(tick: Tick, made: Sequence[Tick]) -> bool:
-    return all(abs(tick.x - other.x) >= max(_distance(tick), _distance(other)) for other in made)
+    left, right = _extent(tick)
+    others = map(_extent, made)
+    return all(right <= a or b <= left for a, b in others) and all(
+        abs(tick.x - other.x) >= _LABEL_DISTANCE for other in made
+    )
 
 
-def _distance(tick: Tick) -> float:
-    return _LABEL_DISTANCE * (1.5 if tick.kind == "now" or tick.form == "date" else 1.0)
+def _extent(tick: Tick) -> tuple[float, float]:
+    """Return from where to where a label and the space around it reach, in percent."""
+    characters = _CHARACTERS[tick.form] + (len("now ") if tick.kind == "now" else 0) + 1.5
+    width = characters * _CHARACTER_WIDTH
+    return (tick.x, tick.x + width) if tick.x < STARTS_AT else (tick.x - width / 2, tick.x + width / 2)
 
 
 def _round_times(spans: Iterable[Span], step: int) -> Iterator[int]:

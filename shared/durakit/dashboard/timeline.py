@@ -17,7 +17,7 @@ from durakit.dashboard.scale import RIGHT, Gap, Scale, Span, Tick, idle_spans, m
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Step
 from durakit.dashboard.timeline_rows import Artist, Held, Row
-from durakit.dashboard.words import SECOND, rfc3339
+from durakit.dashboard.words import rfc3339
 
 MOST_ROWS = 200
 """However long the history is."""
@@ -53,14 +53,6 @@ class Timeline:
     def pieces_json(self) -> str:
         """Where times are, for the page's script: from, to in milliseconds, their places in percent."""
         return json.dumps([[a // 1_000_000, b // 1_000_000, x, y] for a, b, x, y in self.pieces])
-
-    @property
-    def per_second(self) -> float:
-        """How far now moves in a second, in percent."""
-        for a, b, x, y in self.pieces:
-            if self.now_ns <= b and b > a:
-                return round((y - x) / (b - a) * SECOND, 4)
-        return 0.0
 
     def zoomed(self, share: float) -> dict[str, str]:
         """Return `from` and `to` of a range so many times as long, around the middle of this one."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from markupsafe import Markup, escape
 
 from durakit.dashboard import drawing
-from durakit.dashboard.scale import Tick
+from durakit.dashboard.scale import STARTS_AT, Tick
 from durakit.dashboard.text import visible
 from durakit.dashboard.timeline import Timeline
 from durakit.dashboard.timeline_rows import Mark, Row
@@ -74,7 +74,7 @@ def axis(timeline: Timeline) -> Markup:
     parts = []
     for tick in timeline.ticks:
         where = "" if tick in few else " wide"
-        anchor = "start" if tick.x < 4 else "middle"
+        anchor = "start" if tick.x < STARTS_AT else "middle"
         words = f"now {tick.text}" if tick.kind == "now" else tick.text
         names = "strong" if tick.kind == "now" else "label"
         parts.append(

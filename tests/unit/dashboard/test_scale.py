@@ -65,10 +65,18 @@ def test_labels_of_another_day_say_the_date() -> None:
     made = ticks(Scale(ns(0), ns(0) + 3 * DAY), now_ns=ns(0) + 3 * DAY, shows_now=False)
 
     assert made[0].text == "21 Nov 13:47:09"
-    assert [tick.text for tick in made[1:]] == ["22 Nov", "12:00", "23 Nov", "12:00", "24 Nov", "12:00"]
+    assert [tick.text for tick in made[1:]] == ["12:00", "23 Nov", "12:00", "24 Nov", "12:00"]
 
 
 def test_minutes_are_written_without_seconds() -> None:
     made = ticks(Scale(ns(0), ns(0) + 20 * MINUTE), now_ns=ns(0), shows_now=False)
 
     assert [tick.text for tick in made][1:] == ["13:50", "13:55", "14:00", "14:05"]
+
+
+def test_now_leaves_room_for_what_is_due_on_another_day() -> None:
+    scale = Scale(ns(0), ns(0) + 2 * DAY, [(ns(8), ns(0) + 2 * DAY - SECOND)])
+
+    made = ticks(scale, now_ns=ns(8), shows_now=True, due_ns=ns(0) + 2 * DAY)
+
+    assert {tick.kind for tick in made} == {"start", "round", "now"}

@@ -15,20 +15,19 @@ export function rough(milliseconds) {
 /** Keep times up to date; `paused` stops them, `now` is the server's clock as far as it is known. */
 export function startTimes() {
   let ahead = Number(document.body.dataset.now || Date.now()) - Date.now();
-  let began = Date.now() + ahead;
   const times = {
     paused: false,
     now: () => Date.now() + ahead,
     /** Take over the clock of a page that was fetched again. */
-    heard(milliseconds) { ahead = milliseconds - Date.now(); began = milliseconds; },
+    heard(milliseconds) { ahead = milliseconds - Date.now(); },
   };
   const button = document.getElementById("zone");
   if (button) startZone(button);
-  setInterval(() => { if (!times.paused && !document.hidden) tick(times.now(), began); }, 1000);
+  setInterval(() => { if (!times.paused && !document.hidden) tick(times.now()); }, 1000);
   return times;
 }
 
-function tick(now, began) {
+function tick(now) {
   for (const element of document.querySelectorAll("[data-since]")) write(element, `${rough(now - element.dataset.since)} ago`);
   for (const element of document.querySelectorAll("[data-running]")) write(element, rough(now - element.dataset.running));
   for (const element of document.querySelectorAll("[data-due]")) {
@@ -38,16 +37,23 @@ function tick(now, began) {
     write(element, element.tagName === "text" || /^in /.test(element.textContent) ? `${said}in ${text}` : text);
   }
   const table = document.querySelector("[data-now-x]");
-  if (table) moveNow(table, now, began);
+  if (table) moveNow(table, now);
 }
 
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function moveNow(table, now, began) {
-  const from = Number(table.dataset.nowX);
-  const x = Math.min(from + ((now - began) / 1000) * Number(table.dataset.perSecond), 100);
+/** Where a moment is drawn, in percent. Spans that are left out are narrow, however long. */
+function place(pieces, moment) {
+  for (const [from, to, left, right] of pieces) {
+    if (moment <= to) return left + ((moment - from) / Math.max(to - from, 1)) * (right - left);
+  }
+  return pieces.at(-1)[3];
+}
+
+function moveNow(table, now) {
+  const x = place(JSON.parse(table.dataset.pieces), now);
   const line = document.querySelector("#backdrop .moves");
   line?.setAttribute("x1", `${x}%`);
   line?.setAttribute("x2", `${x}%`);
