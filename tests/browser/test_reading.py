@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from stage import Stage, staged, sync_inventory
 
 from .conftest import UNREACHABLE, Open, Watched
@@ -40,6 +40,25 @@ def test_values_move_in_place(open_page: Open, stage: Stage) -> None:
 
     expect(page.locator(".instances tbody")).to_contain_text("Completed")
     assert page.locator("input[name=chosen]").is_checked()
+    client.close()
+
+
+def test_what_happens_between_a_page_and_its_stream_is_not_lost(stage: Stage, watched: Watched) -> None:
+    client = stage.client()
+    instance_id = f"gap-{uuid.uuid4().hex[:8]}"
+    client.schedule_new_orchestration(sync_inventory, instance_id=instance_id)
+    client.wait_for_orchestration_start(instance_id)
+
+    def finish_first(route: Route) -> None:
+        client.raise_orchestration_event(instance_id, "delivery")
+        client.wait_for_orchestration_completion(instance_id, timeout=30)
+        route.continue_()
+
+    page = watched.open("about:blank")
+    page.route("**/live?*", finish_first, times=1)
+    page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
+
+    expect(page.locator("h1")).to_contain_text("Completed")
     client.close()
 
 
