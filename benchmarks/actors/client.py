@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from typing import Any
 
 from benchmarks.actors.driver import serve
@@ -46,7 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sdk", required=True, help="import name of the SDK")
     parser.add_argument("--address", required=True, help="host:port of the scheduler")
+    parser.add_argument("--no-link", action="store_true", help="make unary calls only")
     options = parser.parse_args()
+    if options.no_link:
+        os.environ["DURAKIT_LINK"] = "off"
     serve(DurableTaskDriver(options.sdk, options.address))
 
 

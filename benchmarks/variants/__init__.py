@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.variants.durakit_dev import DURAKIT, DURAKIT_ASYNC, DURAKIT_STANDARD, MICROSOFT_ON_DURAKIT
+from benchmarks.variants.durakit_dev import (
+    DURAKIT,
+    DURAKIT_ASYNC,
+    DURAKIT_STANDARD,
+    DURAKIT_UNARY,
+    MICROSOFT_ON_DURAKIT,
+)
 from benchmarks.variants.microsoft import PEER
 
 if TYPE_CHECKING:
     from benchmarks.variants.base import Variant
 
 VARIANTS: dict[str, Variant] = {
-    variant.key: variant for variant in (PEER, DURAKIT, DURAKIT_STANDARD, DURAKIT_ASYNC, MICROSOFT_ON_DURAKIT)
+    variant.key: variant
+    for variant in (PEER, DURAKIT, DURAKIT_STANDARD, DURAKIT_UNARY, DURAKIT_ASYNC, MICROSOFT_ON_DURAKIT)
 }

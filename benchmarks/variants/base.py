@@ -83,13 +83,19 @@ class ThreeProcesses(Variant):
     """Scheduler, worker and client as processes; worker and client of an SDK with durabletask's API."""
 
     def __init__(
-        self, key: str, title: str, *, sdk: str, async_activities: bool = False, link: bool = True
+        self,
+        key: str,
+        title: str,
+        *,
+        sdk: str,
+        async_activities: bool = False,
+        linked: tuple[str, ...] = ("worker", "client"),
     ) -> None:
         self.key = key
         self.title = title
         self._sdk = sdk
         self._async_activities = async_activities
-        self._link = link
+        self._linked = linked
 
     @abstractmethod
     def start_scheduler(self, deployment: Deployment) -> str:
@@ -105,7 +111,7 @@ class ThreeProcesses(Variant):
         deployment = Deployment(place)
         try:
             address = self.start_scheduler(deployment)
-            deployment.start("worker", self._actor("worker", address, *self._worker_flags()))
+            deployment.start("worker", self._actor("worker", address))
             deployment.start("client", self._actor("client", address))
             yield deployment
         finally:
@@ -120,18 +126,17 @@ class ThreeProcesses(Variant):
             client, _ = deployment.start("client", self._actor("client", address))
             client.send({"workload": "first_result", "size": 1, "timeout": START_TIMEOUT})
             checked(client.read_answer(START_TIMEOUT))
-            worker, _ = deployment.start("worker", self._actor("worker", address, *self._worker_flags()))
+            worker, _ = deployment.start("worker", self._actor("worker", address))
             checked(client.read_answer(START_TIMEOUT + ANSWER_GRACE))
             first = time.perf_counter() - worker.started_at
             return {"scheduler ready": ready * 1000, "worker to first result": first * 1000}
         finally:
             deployment.stop()
 
-    def _worker_flags(self) -> list[str]:
-        flags = ["--async-activities"] if self._async_activities else []
-        return flags if self._link else [*flags, "--no-link"]
-
-    def _actor(self, actor: str, address: str, *flags: str) -> list[str]:
+    def _actor(self, actor: str, address: str) -> list[str]:
+        flags = [] if actor in self._linked else ["--no-link"]
+        if actor == "worker" and self._async_activities:
+            flags.append("--async-activities")
         return python_module(f"benchmarks.actors.{actor}", "--sdk", self._sdk, "--address", address, *flags)
 
 

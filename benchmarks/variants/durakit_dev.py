@@ -30,7 +30,10 @@ class OnDurakitScheduler(ThreeProcesses):
 
 DURAKIT = OnDurakitScheduler("durakit", "Durakit, thread-pool activities", sdk="durakit")
 DURAKIT_STANDARD = OnDurakitScheduler(
-    "durakit-standard", "Durakit, standard protocol", sdk="durakit", link=False
+    "durakit-standard", "Durakit, standard protocol", sdk="durakit", linked=()
+)
+DURAKIT_UNARY = OnDurakitScheduler(
+    "durakit-unary", "Durakit, client without a link", sdk="durakit", linked=("worker",)
 )
 DURAKIT_ASYNC = OnDurakitScheduler(
     "durakit-async", "Durakit, async activities", sdk="durakit", async_activities=True
