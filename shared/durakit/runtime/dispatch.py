@@ -14,9 +14,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
@@ -28,7 +28,6 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
     from durakit.runtime.activities import ActivityRunner
-    from durakit.runtime.linked_delivery import LinkedDelivery
     from durakit.runtime.turns import AheadTurn, TurnOutcome, TurnRunner
 
 #: So many turns run at once on the threads that bring them, and as many on threads of their own. Turns only
@@ -49,6 +48,38 @@ class Limits:
     activity_threads: int
 
 
+class Answers(Protocol):
+    """Where answers go: `LinkedDelivery`, or the engine of an embedded task hub."""
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether answers can be handed over without a call being made."""
+
+    def complete_turn(self, response: pb.OrchestratorResponse, done: Callable[[bool], None]) -> None:
+        """Deliver a turn's response; `done` is told whether it is committed."""
+
+    def complete_activity(self, request: pb.ActivityRequest, response: pb.ActivityResponse) -> None:
+        """Deliver an activity's response."""
+
+    def complete_entity(self, instance_id: str, result: pb.EntityBatchResult) -> None:
+        """Deliver an entity batch's result."""
+
+    def abandon_turn(self, token: str, instance_id: str) -> None:
+        """Give an orchestrator item back."""
+
+    def abandon_activity(self, token: str, instance_id: str) -> None:
+        """Give an activity item back."""
+
+    def abandon_entity(self, token: str, instance_id: str) -> None:
+        """Give an entity item back."""
+
+    def join(self, deadline: float) -> bool:
+        """Wait until nothing is under way, at most until `time.monotonic()` is `deadline`; True if so."""
+
+    def close(self) -> None:
+        """Give up what has not been begun."""
+
+
 class Dispatcher:
     """Takes work items and sees to their answers."""
 
@@ -56,7 +87,7 @@ class Dispatcher:
         self,
         turns: TurnRunner,
         activities: ActivityRunner,
-        delivery: LinkedDelivery,
+        delivery: Answers,
         limits: Limits,
         *,
         worker_description: str,
