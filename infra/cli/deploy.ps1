@@ -296,7 +296,13 @@ function Build-Image([object] $Registry) {
         $registryName = $Registry.name
         $server = (Get-Azure @('acr', 'show', '--name', $registryName)).loginServer
     }
-    $source = if ($Project) { @('--file', 'Dockerfile', $context) } else { @('--file', 'infra/docker/Dockerfile', '--build-arg', "SAMPLE=$($script:Sample)", $context) }
+    # The Dockerfile's path is not one in the context, as docker's would be: az looks from where it is started.
+    $source = if ($Project) {
+        @('--file', (Join-Path $context 'Dockerfile'), $context)
+    }
+    else {
+        @('--file', (Join-Path $context 'infra' 'docker' 'Dockerfile'), '--build-arg', "SAMPLE=$($script:Sample)", $context)
+    }
     Set-Azure (@('acr', 'build', '--registry', $registryName, '--image', $tagged, '--platform', 'linux/amd64') + $source)
     "$server/$tagged"
 }

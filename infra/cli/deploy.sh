@@ -44,12 +44,13 @@ build_image() {
   fi
   $dry_run || [ -n "$registry" ] || fail "$group has no registry, though its deployment succeeded; look at it in the portal."
   image="${server:-<registry>.azurecr.io}/$name"
+  # The Dockerfile's path is not one in the context, as docker's would be: az looks from where it is started.
   if [ -n "$project" ]; then
     change acr build --registry "${registry:-<registry>}" --image "$name" --platform linux/amd64 \
-      --file Dockerfile "$context"
+      --file "$project/Dockerfile" "$context"
   else
     change acr build --registry "${registry:-<registry>}" --image "$name" --platform linux/amd64 \
-      --file infra/docker/Dockerfile --build-arg "SAMPLE=$sample" "$context"
+      --file "$root/infra/docker/Dockerfile" --build-arg "SAMPLE=$sample" "$context"
   fi
 }
 

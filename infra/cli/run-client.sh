@@ -31,7 +31,7 @@ run_here() {
     folder=$root/samples/$sample
     [ ! -x "$root/.venv/bin/python" ] || python=$root/.venv/bin/python
   fi
-  folder=$(cd "$folder" && pwd)
+  folder=$(path_of "$folder")
   [ ! -x "$folder/.venv/bin/python" ] || python=$folder/.venv/bin/python
   find_resources
   find_hub "$hub"

@@ -252,7 +252,8 @@ class Azure:
 
     def build(self) -> Any:
         context, (repository, tag) = Path(self.positional[0]), self.one("image").split(":")
-        if not (context / self.one("file")).is_file():
+        # Not in the context: az looks for it from where it is started.
+        if not context.is_dir() or not Path(self.one("file")).is_file():
             raise Refusal(f"ERROR: Unable to find '{self.one('file')}'.")
         if not re.fullmatch(r"[a-z0-9_-]+", repository) or not re.fullmatch(r"[\w.-]+", tag):
             raise Refusal("ERROR: invalid reference format")

@@ -3,7 +3,12 @@
 # again, and what an environment consists of looked up. Works with bash 3.2, that of macOS.
 # shellcheck disable=SC2034,SC2154,SC2016 # the scripts read and set some of these; quotes within quotes
 
-root=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)
+# path_of FOLDER: absolute, and on Windows as its own programs write it.
+path_of() {
+  (cd "$1" && { pwd -W 2>/dev/null || pwd; })
+}
+
+root=$(path_of "${BASH_SOURCE[0]%/*}/../../..")
 # shellcheck source=check.sh
 . "$root/infra/cli/lib/check.sh"
 

@@ -119,7 +119,7 @@ check_project() {
     [ -f "$project/$name" ] || problem "--project is '$project', which has no $name; name a folder made by: durakit new."
   done
   [ "$problems" -eq 0 ] || return 0
-  project=$(cd "$project" && pwd)
+  project=$(path_of "$project")
   project_name=$(basename "$project" | tr '[:upper:]_ .' '[:lower:]---' | tr -cd 'a-z0-9-' | sed 's/--*/-/g; s/^-//; s/-$//')
   matches "$project_name" '[a-z0-9-]{2,60}' || problem "The folder $project has a name that no image can have; rename it to letters, digits and dashes."
   if [ -z "$sample" ] && [ -f "$project/README.md" ]; then
