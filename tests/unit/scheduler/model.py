@@ -33,6 +33,7 @@ class Known:
         children: id of the child each task id stands for now.
         answered: task ids of results that are unread, by result.
         parent: instance, execution and task id by which it was created.
+        last_turn: tells turns apart; 0 when there was none.
     """
 
     execution: int
@@ -45,6 +46,7 @@ class Known:
     children: dict[int, str] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     parent: tuple[str, int, int] | None = None
+    last_turn: int = 0
 
     @property
     def ended(self) -> bool:
@@ -88,6 +90,7 @@ class Model:
     def __init__(self) -> None:
         self.instances: dict[str, Known] = {}
         self._executions = 0
+        self._turns = 0
 
     def _next_execution(self) -> int:
         self._executions += 1
@@ -171,6 +174,8 @@ class Model:
         known = self.instances[instance_id]
         known.read += known.unread[:read]
         del known.unread[:read]
+        self._turns += 1
+        known.last_turn = self._turns
         known.started = True
         if known.status == PENDING:
             known.status = RUNNING
@@ -192,6 +197,22 @@ class Model:
                 other = action.terminateOrchestration
                 if other.instanceId != instance_id:
                     self.terminate(other.instanceId, recurse=other.recurse)
+
+    def eager_turn(
+        self,
+        instance_id: str,
+        results: list[str],
+        actions: list[pb.OrchestratorAction],
+        end: str,
+        carried: list[str],
+    ) -> None:
+        """An orchestrator read these results, which were accepted, before all else; then as `turn`."""
+        known = self.instances[instance_id]
+        taken = [("result", result) for result in results]
+        for mark in taken:
+            known.unread.remove(mark)
+        known.unread[:0] = taken
+        self.turn(instance_id, len(taken), actions, end, carried)
 
     def _act(self, instance_id: str, known: Known, action: pb.OrchestratorAction, *, last: bool) -> None:
         if action.HasField("scheduleTask") and not last:

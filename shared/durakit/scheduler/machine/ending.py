@@ -82,6 +82,8 @@ def terminate(
     """
     if instance.is_terminal:
         return
+    # A worker that runs turns ahead dates them by its own clock.
+    now = max(now, instance.clock_ns)
     new_events = [events.orchestrator_started(now)]
     new_events += [arrival.event for arrival in instance.inbox if arrival.event]
     new_events.append(events.execution_terminated(now, output, recurse))
