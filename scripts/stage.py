@@ -165,7 +165,8 @@ class Stage:
         ports = [self.grpc.rpartition(":")[2] or "0", self.url.rpartition(":")[2] or "0"]
         command = [
             *(str(DURAKIT), "dev", "--grpc-port", ports[0], "--dashboard-port", ports[1]),
-            *("--db", str(self.folder / "scheduler.db"), "--task-hub", f"{HUB}", "--log-format", "json"),
+            *("--db", str(self.folder / "scheduler.db"), "--log-format", "json"),
+            *("--task-hub", HUB, "--task-hub", "default"),
         ]
         with (self.folder / "scheduler.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -63,7 +63,7 @@ def attributes(names: str) -> str:
     """Return the attributes that stand for an element's classes."""
     if names in _PLAIN:
         return _PLAIN[names]
-    names = names.removesuffix(" wide")
+    names = names.removesuffix(" wide").removesuffix(" moves")
     if names in _PLAIN:
         return _PLAIN[names]
     first, _, rest = names.partition(" ")

@@ -13,6 +13,8 @@ from durakit.dashboard.words import duration, rfc3339, rough
 
 #: Estimates for placing labels: the drawing is at least so wide, a character at most.
 _DRAWING_PX, _CHARACTER_PX = 850, 6.6
+LABEL_GAP = 1.2
+"""Percent between a bar and the words right of it."""
 #: Steps before an event that are looked at to say whether it was waited for.
 _LOOKED_BACK = 500
 #: Percent between two ticks of turns; where there are more, some are left out.
@@ -261,8 +263,8 @@ class Artist:
         due = None
         if step is not None and step.status == "open":
             due = step.last.retry_due_ns if step.is_retrying else step.due_ns
-        if right + 1.2 + width <= 100:
-            return Label(text, round(right + 1.2, 3), "start", tone, due)
+        if right + LABEL_GAP + width <= 100:
+            return Label(text, round(right + LABEL_GAP, 3), "start", tone, due)
         return Label(text, round(left - 0.8, 3), "end", tone, due) if left - 0.8 >= width else None
 
     def _spoken(self, scene: Scene, step: Step) -> str:

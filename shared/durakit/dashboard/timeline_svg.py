@@ -14,7 +14,7 @@ from durakit.dashboard import drawing
 from durakit.dashboard.scale import STARTS_AT, Tick
 from durakit.dashboard.text import visible
 from durakit.dashboard.timeline import Timeline
-from durakit.dashboard.timeline_rows import Mark, Row
+from durakit.dashboard.timeline_rows import LABEL_GAP, Mark, Row
 from durakit.dashboard.words import duration
 
 ROW_PX, TALL_PX, AXIS_PX = 28, 56, 28
@@ -43,6 +43,8 @@ def row(row: Row, timeline: Timeline, href: str | None = None) -> Markup:
         y = 32 if row.is_tall else 18
         anchor = ' text-anchor="end"' if label.anchor == "end" else ""
         words = escape(visible(label.text))
+        if timeline.now_x is not None and abs(label.x - LABEL_GAP - timeline.now_x) < 0.01:
+            names, due = f"{names} moves", f'{due} data-ahead="{LABEL_GAP}"'
         text = f'<text x="{label.x:g}%" y="{y}" class="{names}"{anchor}{due}>{words}</text>'
         parts.append(f'<a href="{escape(href)}" tabindex="-1">{text}</a>' if href else text)
     return Markup("".join(parts))
@@ -76,7 +78,7 @@ def axis(timeline: Timeline) -> Markup:
         where = "" if tick in few else " wide"
         anchor = "start" if tick.x < STARTS_AT else "middle"
         words = f"now {tick.text}" if tick.kind == "now" else tick.text
-        names = "strong" if tick.kind == "now" else "label"
+        names = "strong moves" if tick.kind == "now" else "label"
         parts.append(
             f'<text x="{tick.x:g}%" y="18" text-anchor="{anchor}" class="{names}{where}" '
             f'data-at="{tick.at_ns // 1_000_000}" data-form="{tick.form}">{escape(words)}</text>'

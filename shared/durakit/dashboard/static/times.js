@@ -57,7 +57,13 @@ function moveNow(table, now) {
   const line = document.querySelector("#backdrop .moves");
   line?.setAttribute("x1", `${x}%`);
   line?.setAttribute("x2", `${x}%`);
-  for (const mark of table.querySelectorAll(".moves")) mark.setAttribute("x", `${x}%`);
+  for (const mark of table.querySelectorAll(".moves")) mark.setAttribute("x", `${x + Number(mark.dataset.ahead ?? 0)}%`);
+  const label = table.querySelector(".axis .moves");
+  if (label) {
+    label.dataset.at = now;
+    label.dataset.utc = `now ${new Date(now).toISOString().slice(11, 19)}`;
+    write(label, isLocal ? `now ${local(new Date(now), "second")}` : label.dataset.utc);
+  }
   for (const bar of table.querySelectorAll(".grows")) {
     if (bar.tagName === "line") bar.setAttribute("x2", `${x}%`);
     else bar.setAttribute("width", `${Math.max(x - parseFloat(bar.getAttribute("x")), 0)}%`);
