@@ -7,6 +7,7 @@ token, must bring it: as bearer, or in a cookie that the log-in form sets.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -49,11 +50,20 @@ class Guard:
         token: what visitors must have, or None.
         base_path: where the pages begin when they are not at the root, such as `/durakit`. Paths without it
             are answered too: some proxies take it away.
+        ending: to be set when the server stops; answers without an end of their own then end.
     """
 
     def __init__(
-        self, app: ASGIApp, pages: Pages, *, host: str, token: str | None, base_path: str = ""
+        self,
+        app: ASGIApp,
+        pages: Pages,
+        *,
+        host: str,
+        token: str | None,
+        base_path: str = "",
+        ending: asyncio.Event | None = None,
     ) -> None:
+        self.ending = ending or asyncio.Event()
         self._app = app
         self._base = base_path.rstrip("/")
         self._pages = pages

@@ -58,6 +58,7 @@ class Site:
         now: the time in nanoseconds since 1970.
         is_read_only: no acts.
         needs_token: programs must send a token to the scheduler.
+        ending: set when the server stops; answers without an end of their own then end.
     """
 
     backend: Backend
@@ -65,6 +66,7 @@ class Site:
     now: Callable[[], int]
     is_read_only: bool = False
     needs_token: bool = False
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     _sent: OrderedDict[str, asyncio.Future[str]] = field(default_factory=OrderedDict)
 
     async def frame(self, title: str, hub: str | None = None, *, live: str | None = None) -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def create_app(
     for module in (hubs, live, workers, bulk, acts, lists, histories, instances):
         module.add(app, site)
     _explain_problems(app, pages)
-    return Guard(app, pages, host=host, token=token, base_path=base_path)
+    return Guard(app, pages, host=host, token=token, base_path=base_path, ending=site.ending)
 
 
 def _explain_problems(app: FastAPI, pages: Pages) -> None:
@@ -111,6 +112,7 @@ class WebServer(uvicorn.Server):
     """uvicorn on the running event loop; signals and logging belong to the command."""
 
     def __init__(self, app: Guard) -> None:
+        self._ending = app.ending
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         super().__init__(
             uvicorn.Config(
@@ -124,6 +126,11 @@ class WebServer(uvicorn.Server):
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the answers under way; open pages' streams would never end by themselves."""
+        self._ending.set()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -105,3 +105,19 @@ def test_many_changes_are_told_as_any() -> None:
 
     assert text.startswith("id: 3\nevent: change\n")
     assert json.loads(text.partition("data: ")[2])["ids"] is None
+
+
+def test_an_open_page_does_not_keep_the_server_from_stopping() -> None:
+    rig = Rig()
+    backend = backend_of(rig)
+    site = Site(backend, Pages(lambda: utc(rig.now)), lambda: rig.now)
+
+    async def read() -> list[str]:
+        stream = live.events(site, "default", "instances")
+        await anext_of(stream)
+        await anext_of(stream)
+        asyncio.get_running_loop().call_soon(site.ending.set)
+        return [text async for text in stream]
+
+    assert asyncio.run(asyncio.wait_for(read(), live.HEARTBEAT_SECONDS / 2)) == []
+    assert rig.engine.on_released == []

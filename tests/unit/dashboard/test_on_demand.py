@@ -16,8 +16,8 @@ from .visiting import backend_of
 Visit = Callable[[str], Awaitable[None]]
 
 
-def serve(visit: Visit) -> None:
-    """Open a dashboard on a free port, visit it, close it."""
+def serve(visit: Visit, leave: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Open a dashboard on a free port, visit it, close it; `leave` is for visitors who are still there."""
 
     async def run() -> None:
         listener = ports.listen("127.0.0.1", 0, "--dashboard-port")
@@ -26,6 +26,8 @@ def serve(visit: Visit) -> None:
         dashboard.open()
         await visit(address)
         await dashboard.close()
+        if leave is not None:
+            await leave()
         assert listener.fileno() == -1
 
     asyncio.run(run())
@@ -81,3 +83,29 @@ def test_a_dashboard_that_cannot_be_loaded_is_logged_and_the_door_closed(
 
     assert caplog.messages == ["The dashboard failed; the scheduler runs on without it"]
     assert "broken installation" in str(caplog.records[0].exc_info)
+
+
+def test_a_stream_that_a_page_holds_open_ends_at_once_when_the_dashboard_closes() -> None:
+    ended = []
+
+    async def visit(address: str) -> None:
+        client = httpx.AsyncClient(base_url=address, timeout=30)
+        opened = asyncio.Event()
+
+        async def look_on() -> None:
+            async with client, client.stream("GET", "/h/default/live") as stream:
+                async for line in stream.aiter_lines():
+                    opened.set()
+                    ended.append(line)
+            ended.append("the end, in order")
+
+        looking.append(asyncio.create_task(look_on()))
+        await opened.wait()
+
+    looking: list[asyncio.Task[None]] = []
+
+    async def leave() -> None:
+        await looking[0]
+
+    serve(visit, leave)
+    assert ended[-1] == "the end, in order"

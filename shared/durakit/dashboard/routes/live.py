@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -13,6 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from durakit.dashboard.backend import BackendError, Changed
 from durakit.dashboard.routes.paths import get, hub_of
 from durakit.dashboard.site import Site
+
+T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
@@ -52,7 +55,9 @@ async def events(site: Site, hub: str, topic: str) -> AsyncIterator[str]:
         # Between the page's making and this watch something may have changed: from now on nothing is lost.
         yield message(number, Changed(None))
         while True:
-            changed = await watch.next(HEARTBEAT_SECONDS)
+            changed = await _unless_ending(site, watch.next(HEARTBEAT_SECONDS))
+            if changed is None:
+                return
             told = concerning(changed, topic)
             if told.is_nothing:
                 yield BEAT
@@ -60,7 +65,20 @@ async def events(site: Site, hub: str, topic: str) -> AsyncIterator[str]:
                 number += 1
                 yield message(number, told)
             if not changed.is_nothing:
-                await asyncio.sleep(PAUSE_SECONDS if topic.startswith("instance:") else LIST_PAUSE_SECONDS)
+                pause = PAUSE_SECONDS if topic.startswith("instance:") else LIST_PAUSE_SECONDS
+                await _unless_ending(site, asyncio.sleep(pause))
+
+
+async def _unless_ending(site: Site, awaited: Coroutine[Any, Any, T]) -> T | None:
+    """Return what is awaited; None when the server stops before, or has."""
+    asked = asyncio.ensure_future(awaited)
+    ending = asyncio.ensure_future(site.ending.wait())
+    try:
+        await asyncio.wait((asked, ending), return_when=asyncio.FIRST_COMPLETED)
+        return None if site.ending.is_set() else asked.result()
+    finally:
+        asked.cancel()
+        ending.cancel()
 
 
 def concerning(changed: Changed, topic: str) -> Changed:
