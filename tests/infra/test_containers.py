@@ -394,6 +394,16 @@ def test_what_the_image_installs_runs_scheduler_worker_and_client(tmp_path: Path
     )
     (tmp_path / "data").mkdir()
     check = image.stages["sample"].command("HEALTHCHECK")
+    closed = subprocess.run(
+        image.stages["scheduler"].command("ENTRYPOINT"),
+        env=image.environment("scheduler"),
+        cwd=tmp_path / "data",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert closed.returncode == 2
+    assert "lets other machines in, and there is no token" in closed.stderr
     anywhere = {"DURAKIT_HOST": "127.0.0.1", "DURAKIT_GRPC_PORT": "0", "DURAKIT_DASHBOARD_PORT": "0"}
 
     with image.running("scheduler", tmp_path / "data", **anywhere) as scheduler:

@@ -56,7 +56,7 @@ function Get-Azure([string[]] $Words, [switch] $MayFail, [switch] $NoSubscriptio
         if ($MayFail) {
             return
         }
-        Stop-WithAdvice "az $($Words[0]) $($Words[1]) failed."
+        Stop-WithAdvice "az $(($Words | Select-Object -First 2) -join ' ') failed."
     }
     ($printed -join "`n") | ConvertFrom-Json -NoEnumerate
 }
@@ -75,7 +75,7 @@ function Set-Azure([string[]] $Words) {
             return $printed
         }
         if ($attempt -eq 5 -or -not (Test-MayPass)) {
-            Stop-WithAdvice "az $($Words[0]) $($Words[1]) failed."
+            Stop-WithAdvice "az $(($Words | Select-Object -First 2) -join ' ') failed."
         }
         Write-Note "Azure does not know everything yet; trying again in $pause s ($attempt of 4)."
         Start-Sleep -Seconds $pause
