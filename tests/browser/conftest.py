@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from stage import Stage, staged
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NPM = shutil.which("npm")
-AXE = "axe-core@4.10.3"
 #: Fewer than in the screenshots; still more than are shown one by one.
 FILES = 60
 FLAGS = (
@@ -52,17 +52,30 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from the npm registry."""
+def _from_npm(package: str, member: str, folder: Path) -> str:
+    """Return a file of a package of the npm registry, without what the package depends on."""
     if NPM is None:
         pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [NPM, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXE]
-    subprocess.run(
-        command, check=True, timeout=120, env={**os.environ, "npm_config_update_notifier": "false"}
-    )
-    return Path(folder, "node_modules", "axe-core", "axe.min.js").read_text(encoding="utf-8")
+    quiet = {**os.environ, "npm_config_update_notifier": "false"}
+    command = [NPM, "pack", "--silent", "--pack-destination", str(folder), package]
+    subprocess.run(command, check=True, timeout=120, env=quiet, stdout=subprocess.DEVNULL)
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as packed:
+        found = packed.extractfile(f"package/{member}")
+        assert found is not None
+        return found.read().decode()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core."""
+    return _from_npm("axe-core@4.10.3", "axe.min.js", tmp_path_factory.mktemp("axe"))
+
+
+@pytest.fixture(scope="session")
+def mermaid(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of Mermaid."""
+    return _from_npm("mermaid@11.12.0", "dist/mermaid.min.js", tmp_path_factory.mktemp("mermaid"))
 
 
 class Watched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
+from durakit.dashboard import text
 from playwright.sync_api import Route, expect
 from stage import Stage, staged, sync_inventory
 
@@ -164,6 +165,32 @@ def test_hostile_names_and_payloads_are_only_text(open_page: Open, stage: Stage)
         assert page.title() != "owned"
         assert page.locator("main img").count() == 0
         assert "\u202e" not in (page.locator("main").text_content() or "")
+
+
+def test_mermaid_can_read_every_sequence(open_page: Open, stage: Stage, mermaid: str) -> None:
+    client = stage.client()
+    client.schedule_new_orchestration(HOSTILE, input=HOSTILE, instance_id='mermaid; end #1 "%%')
+    client.close()
+    page = open_page("/instances")
+    base = f"{stage.url}/h/human_interaction/i"
+    ids = ["po-1042", "charge-1041", "photos-2026-11-21", "batch-77", text.segment('mermaid; end #1 "%%')]
+    told = [page.request.get(f"{base}/{each}/sequence.mmd?kids=1").text() for each in ids]
+    page.goto("about:blank")
+    page.add_script_tag(content=mermaid)
+
+    for each in told:
+        assert page.evaluate("text => mermaid.parse(text)", each)["diagramType"] == "sequence"
+
+
+def test_the_command_follows_the_fields(open_page: Open) -> None:
+    page = open_page("/i/po-1042/raise?event=approval")
+    shown = page.locator("[data-same] pre:not([hidden])")
+
+    page.fill("#field-payload", '{"approved": false}')
+
+    expect(shown).to_contain_text('{"approved": false}')
+    page.get_by_role("button", name="Python").click()
+    expect(shown).to_contain_text("raise_orchestration_event")
 
 
 def test_nothing_is_blank_when_the_scheduler_stops_and_all_is_well_when_it_is_back(watched: Watched) -> None:
