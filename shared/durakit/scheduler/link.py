@@ -89,7 +89,8 @@ class Link:
                     await write(down)
                     continue
                 if reader.done():
-                    return
+                    # It may have failed just now, and nobody has been told yet.
+                    return reader.result()
                 self._ready.clear()
                 await self._ready.wait()
             raise failure

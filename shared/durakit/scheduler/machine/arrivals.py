@@ -32,7 +32,7 @@ def suspend(machine: Machine, instance: Instance, reason: str | None, now: int) 
     if instance.is_terminal or instance.is_suspended:
         return
     instance.status = Status.SUSPENDED
-    instance.updated_ns = now
+    instance.updated_ns = max(now, instance.updated_ns)
     machine.journal.change(instance)
     machine.journal.settled.append(instance)
     machine.deliver(instance, "executionSuspended", events.execution_suspended(now, reason))
@@ -44,7 +44,7 @@ def resume(machine: Machine, instance: Instance, reason: str | None, now: int) -
         return
     # An execution that continued as new has a clock, although no history yet.
     instance.status = Status.RUNNING if instance.has_started or instance.clock_ns else Status.PENDING
-    instance.updated_ns = now
+    instance.updated_ns = max(now, instance.updated_ns)
     machine.journal.change(instance)
     machine.journal.settled.append(instance)
     machine.deliver(instance, "executionResumed", events.execution_resumed(now, reason))
