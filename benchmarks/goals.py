@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Record, median_of, values_by_round
+from benchmarks.figures import Record, median_cpu, median_of, values_by_round
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,44 @@ def cost_growth(variant: str, long: str, short: str) -> Callable[[Sequence[Recor
     return actual
 
 
-ISSUE_2 = (
-    Goal("sequence(1000), × peer", 3.5, True, times_better("durakit-standard", "sequence(1000)")),
+def cpu(variant: str, measurement: str, role: str) -> Callable[[Sequence[Record]], float | None]:
+    """Milliseconds of CPU an item costs one of the three processes."""
+    return lambda records: median_cpu(records, variant, measurement).get(role)
+
+
+STANDARD_PROTOCOL = (
     Goal(
-        "cost per step, n = 3000 by n = 100",
+        "standard protocol: sequence(1000), × peer",
+        3.5,
+        True,
+        times_better("durakit-standard", "sequence(1000)"),
+    ),
+    Goal(
+        "standard protocol: cost per step, n = 3000 by n = 100",
         1.25,
         False,
         cost_growth("durakit-standard", "sequence(3000)", "sequence(100)"),
     ),
-    Goal("throughput(100), × peer", 1.5, True, times_better("durakit-standard", "throughput(100)")),
-    Goal("throughput(1000), × peer", 1.5, True, times_better("durakit-standard", "throughput(1000)")),
     Goal(
-        "latency p50, × better than peer",
+        "standard protocol: throughput(100), × peer",
+        1.5,
+        True,
+        times_better("durakit-standard", "throughput(100)"),
+    ),
+    Goal(
+        "standard protocol: throughput(1000), × peer",
+        1.5,
+        True,
+        times_better("durakit-standard", "throughput(1000)"),
+    ),
+    Goal(
+        "standard protocol: latency p50, × better than peer",
         1.0,
         True,
         times_better("durakit-standard", "latency", "p50", lower=True),
     ),
     Goal(
-        "latency p50 with idle gaps, × better than peer",
+        "standard protocol: latency p50 with idle gaps, × better than peer",
         1.0,
         True,
         times_better("durakit-standard", "latency-idle", "p50", lower=True),
@@ -88,3 +108,23 @@ ISSUE_2 = (
         )
     ),
 )
+
+LINK = (
+    Goal("sequence(1000), × peer", 20, True, times_better("durakit", "sequence(1000)")),
+    Goal(
+        "cost per step, n = 10,000 by n = 100",
+        1.1,
+        False,
+        cost_growth("durakit", "sequence(10000)", "sequence(100)"),
+    ),
+    Goal("fanout(5000), × peer", 25, True, times_better("durakit", "fanout(5000)")),
+    Goal("throughput(1000), × peer", 20, True, times_better("durakit", "throughput(1000)")),
+    Goal("latency p50, × better than peer", 4.0, True, times_better("durakit", "latency", "p50", lower=True)),
+    Goal("latency p99, × better than peer", 2.5, True, times_better("durakit", "latency", "p99", lower=True)),
+    Goal("event p50, × better than peer", 2.0, True, times_better("durakit", "event", "p50", lower=True)),
+    Goal("CPU a step, scheduler, ms", 0.45, False, cpu("durakit", "sequence(1000)", "scheduler")),
+    Goal("CPU a step, worker, ms", 0.25, False, cpu("durakit", "sequence(1000)", "worker")),
+)
+"""Bars for durakit as shipped, with the link."""
+
+EVERY = (*STANDARD_PROTOCOL, *LINK)
