@@ -72,6 +72,7 @@ def stage(
         monkeypatch.delenv("DURAKIT_SESSION_CACHE", raising=False)
     else:
         monkeypatch.setenv("DURAKIT_SESSION_CACHE", str(pair.sessions))
+    monkeypatch.setenv("DURAKIT_LINK", "on" if pair.worker_link else "off")
     theirs = InMemoryBackendOfTheirs() if pair.backend == "durabletask" else None
     address = theirs.address if theirs is not None else embedded.address
     stage = Stage(pair, address, uuid.uuid4().hex, retire)

@@ -85,6 +85,7 @@ class Pair:
         backend: "durakit" for the embedded scheduler, "durabletask" for the in-memory one of that package.
         awaits: orchestrators are `async def`; durakit only.
         sessions: DURAKIT_SESSION_CACHE of the worker, None for the default.
+        worker_link: whether a worker of ours takes the link that it is offered (DURAKIT_LINK).
         linked: the client makes its calls over a link, from the first one on; else it makes none over one.
     """
 
@@ -94,6 +95,7 @@ class Pair:
     backend: str = "durakit"
     awaits: bool = False
     sessions: int | None = None
+    worker_link: bool = True
     linked: bool = False
 
 
@@ -105,6 +107,15 @@ PAIRS = (
     Pair("durakit managed on ours", DURAKIT_MANAGED, DURAKIT_MANAGED),
     Pair("durakit without sessions on ours", DURAKIT, DURAKIT, sessions=0),
     Pair("durakit with one session on ours", DURAKIT, DURAKIT, awaits=True, sessions=1),
+    Pair("durakit without link on ours", DURAKIT, DURAKIT, worker_link=False),
+    Pair(
+        "durakit async without link or sessions on ours",
+        DURAKIT,
+        DURAKIT,
+        awaits=True,
+        sessions=0,
+        worker_link=False,
+    ),
     Pair("durakit worker and durabletask client on ours", DURAKIT, DURABLETASK),
     Pair("durabletask worker and durakit client on ours", DURABLETASK, DURAKIT, linked=True),
     Pair("durakit on theirs", DURAKIT, DURAKIT, backend="durabletask"),
