@@ -6,8 +6,6 @@ Reading PowerShell with a grammar finds what is not PowerShell. It does not find
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +14,10 @@ import tree_sitter
 import tree_sitter_powershell
 
 from . import stub_az
+from .linters import run_linter
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ROOT / "infra" / "cli"
-PROGRAMS = Path(sys.executable).parent
 BASH = sorted(ROOT.glob("infra/**/*.sh"))
 POWERSHELL = sorted(CLI.rglob("*.ps1"))
 
@@ -31,18 +29,14 @@ def name(path: Path) -> str:
 # bash
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_shellcheck_is_content() -> None:
-    done = run(PROGRAMS / "shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *BASH)
+    done = run_linter("shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *BASH)
 
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_shfmt_has_nothing_to_change() -> None:
-    done = run(PROGRAMS / "shfmt", "--indent", "2", "--case-indent", "--diff", *BASH)
+    done = run_linter("shfmt", "--indent", "2", "--case-indent", "--diff", *BASH)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -51,8 +45,8 @@ def test_linters_would_complain(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.sh"
     wrong.write_text("#!/bin/sh\nrm   $1/*\n")
 
-    assert run(PROGRAMS / "shellcheck", wrong).returncode == 1
-    assert run(PROGRAMS / "shfmt", "--diff", wrong).returncode == 1
+    assert run_linter("shellcheck", wrong).returncode == 1
+    assert run_linter("shfmt", "--diff", wrong).returncode == 1
 
 
 @pytest.mark.parametrize("script", [path for path in BASH if path.parent == CLI], ids=name)

@@ -26,9 +26,10 @@ import yaml
 from durakit.templates import make_project
 from packaging.requirements import Requirement
 
+from .linters import run_linter
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra" / "docker"
-PROGRAMS = Path(sys.executable).parent
 SECONDS = 240
 
 # Dockerfiles
@@ -81,9 +82,7 @@ def dockerfile(request: pytest.FixtureRequest, template: Path) -> Path:
 
 
 def test_hadolint_is_content(dockerfile: Path) -> None:
-    done = subprocess.run(
-        [PROGRAMS / "hadolint", "--no-color", dockerfile], capture_output=True, text=True, check=False
-    )
+    done = run_linter("hadolint", "--no-color", dockerfile)
 
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -232,18 +231,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
+def check_compose(file: Path) -> subprocess.CompletedProcess[str]:
+    return run_linter("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
+
+
 def test_the_compose_file_fits_its_schema() -> None:
-    done = subprocess.run(
-        [
-            PROGRAMS / "check-jsonschema",
-            "--builtin-schema",
-            "vendor.compose-spec",
-            ROOT / "docker-compose.yml",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = check_compose(ROOT / "docker-compose.yml")
 
     assert done.returncode == 0, done.stdout
 
@@ -252,13 +245,7 @@ def test_the_schema_would_find_a_misspelt_key(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
     wrong.write_text((ROOT / "docker-compose.yml").read_text("utf-8").replace("depends_on", "depend_on"))
 
-    done = subprocess.run(
-        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", wrong],
-        capture_output=True,
-        check=False,
-    )
-
-    assert done.returncode == 1
+    assert check_compose(wrong).returncode == 1
 
 
 def test_only_this_machine_reaches_the_ports() -> None:
