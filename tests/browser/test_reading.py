@@ -93,6 +93,8 @@ def test_keys_can_be_switched_off(open_page: Open) -> None:
 
 def test_a_drag_over_the_timeline_zooms(open_page: Open) -> None:
     page = open_page("/i/po-1042/timeline")
+    page.keyboard.press(".")  # paused: nothing is replaced while its place is measured
+    expect(page.locator("#live")).to_have_text("Paused")
     lane = page.locator("tbody svg.lane").nth(1).bounding_box()
     assert lane is not None
 

@@ -6,6 +6,10 @@ const LEAST_MS = 1000;
 const SILENCE_MS = 25000;
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 
+// Each part as the server wrote it, so that what did not change stays as it is. Read before script changes any.
+const written = new WeakMap();
+for (const part of document.querySelectorAll("[data-live][id]")) written.set(part, part.outerHTML);
+
 /** Follow changes; returns `toggle` to pause and go on. */
 export function startLive({enliven, times}) {
   const {liveTopic, hub, base} = document.body.dataset;
@@ -129,13 +133,13 @@ class Page {
       const next = fresh.getElementById(old.id);
       if (!next) { if (old.tagName === "TR") old.classList.add("gone"); continue; }
       old.classList.remove("gone");
-      if (old.dataset.seen === next.outerHTML || old.contains(document.querySelector("dialog[open]"))) continue;
+      if (written.get(old) === next.outerHTML || old.querySelector(".brush")) continue;
       const html = next.outerHTML;
       const made = document.importNode(next, true);
       keepState(old, made);
       const focused = focusIn(old);
       old.replaceWith(made);
-      made.dataset.seen = html;
+      written.set(made, html);
       this.enliven(made);
       if (focused) (focused.id ? document.getElementById(focused.id) : made.querySelector(focused.path))?.focus();
     }
