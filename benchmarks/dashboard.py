@@ -83,16 +83,19 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each stretch of load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--filled", type=Path, metavar="FILE", help="keep the filled file, and use it again")
+    parser.add_argument("--only", action="append", metavar="VARIANT", help="of load alone and this one")
     parser.add_argument("--worker", metavar="ENDPOINT", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         durakit.run_worker(orchestrators=[bench_flow], activities=[bench_step], endpoint=options.worker)
         return 0
     with tempfile.TemporaryDirectory(prefix="durakit-dashboard-") as folder:
-        file = Path(folder) / "filled.db"
-        print(f"Filling {options.instances:,} instances ...", file=sys.stderr)
-        fill(file, options.instances, options.events, now_ns=time.time_ns())
-        report(options, measure(file, options.seconds, options.rounds))
+        filled = options.filled or Path(folder) / "filled.db"
+        if not filled.exists():
+            print(f"Filling {options.instances:,} instances ...", file=sys.stderr)
+            fill(filled, options.instances, options.events, now_ns=time.time_ns())
+        report(options, measure(filled, Path(folder), options.seconds, options.rounds, options.only))
     return 0
 
 
@@ -105,13 +108,16 @@ VARIANTS: tuple[tuple[str, float | None, bool], ...] = (
 """Name, seconds between two pages, whether the file has the indexes of lists."""
 
 
-def measure(file: Path, seconds: float, rounds: int) -> dict[str, list[Figures]]:
+def measure(
+    file: Path, folder: Path, seconds: float, rounds: int, only: list[str] | None
+) -> dict[str, list[Figures]]:
     """Return the figures of each variant, one per round."""
-    found: dict[str, list[Figures]] = {name: [] for name, _, _ in VARIANTS}
+    variants = [each for each in VARIANTS if not only or each[0] in ("alone", *only)]
+    found: dict[str, list[Figures]] = {name: [] for name, _, _ in variants}
     for number in range(rounds):
         print(f"Round {number + 1} of {rounds} ...", file=sys.stderr)
-        for name, pause_seconds, with_indexes in VARIANTS[:: 1 if number % 2 == 0 else -1]:
-            copy = file.with_name("run.db")
+        for name, pause_seconds, with_indexes in variants[:: 1 if number % 2 == 0 else -1]:
+            copy = folder / "run.db"
             shutil.copy(file, copy)
             if not with_indexes:
                 connection = sqlite3.connect(copy)
@@ -119,7 +125,7 @@ def measure(file: Path, seconds: float, rounds: int) -> dict[str, list[Figures]]
                     connection.execute(f"DROP INDEX {index}")
                 connection.close()
             found[name].append(stretch(copy, seconds, pause_seconds))
-            for each in file.parent.glob("run.db*"):
+            for each in folder.glob("run.db*"):
                 each.unlink()
     return found
 
@@ -216,7 +222,7 @@ def report(options: argparse.Namespace, found: dict[str, list[Figures]]) -> None
         "| load | orchestrations/s (median) | of load alone | scheduler's CPU ms each |\n"
         "| --- | ---: | ---: | ---: |"
     )
-    for name, _, _ in VARIANTS:
+    for name in found:
         ratios = [
             each.rate / neighbour.rate for each, neighbour in zip(found[name], found["alone"], strict=True)
         ]

@@ -1,6 +1,7 @@
-"""`durakit dev`: the scheduler and its dashboard on one event loop, from ready line to graceful stop.
+"""`durakit dev`: the scheduler and its dashboard, from ready line to graceful stop.
 
-Whoever reads the ready line may connect to both; the dashboard's code loads with its first visitor.
+Whoever reads the ready line may connect to both; the dashboard's code loads with its first visitor, in a
+thread with an event loop of its own.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -
         grpc_url = _url(_reached(options.host), server.grpc_port)
         dashboard = Dashboard(
             listener,
-            lambda: _backend(server, grpc_url),
+            lambda loop: _backend(server, grpc_url, loop),
             host=options.host,
             token=token,
             read_only=options.read_only,
@@ -83,11 +84,11 @@ async def _serve(options: DevOptions, token: str | None, signals: StopSignals) -
     await server.stop()
 
 
-def _backend(server: SchedulerServer, grpc_url: str) -> Backend:
+def _backend(server: SchedulerServer, grpc_url: str, loop: asyncio.AbstractEventLoop) -> Backend:
     """Return what the pages talk to; loaded with the first visitor."""
     from durakit.dashboard.embedded.backend import EmbeddedBackend
 
-    return EmbeddedBackend(server, grpc_url)
+    return EmbeddedBackend(server, grpc_url, loop=loop)
 
 
 def _reached(host: str) -> str:
@@ -98,9 +99,14 @@ def _reached(host: str) -> str:
 async def _start_server(options: DevOptions, place: Path | None, token: str | None) -> SchedulerServer:
     """Return the scheduler, serving. Raises Refused when it cannot."""
     from durakit.scheduler.limits import AZURE_LIMITS, NO_LIMITS
+    from durakit.scheduler.retention import parse_retention
     from durakit.scheduler.server import PortBusy, SchedulerServer, ServerOptions
     from durakit.scheduler.store import StoreError
 
+    try:
+        retention = parse_retention(options.retention)
+    except ValueError as error:
+        raise WrongUsage(f"--retention: {error}") from error
     server = SchedulerServer(
         ServerOptions(
             host=options.host,
@@ -110,6 +116,7 @@ async def _start_server(options: DevOptions, place: Path | None, token: str | No
             limits=AZURE_LIMITS if options.limits == "azure" else NO_LIMITS,
             token=token,
             activity_grace_seconds=options.activity_grace,
+            retention=retention,
         )
     )
     try:

@@ -624,6 +624,10 @@ class Backend(Protocol):
 
     # workers
 
+    async def lacks_workers(self, hub: str) -> bool:
+        """Return whether work waits that no connected worker accepts; False when that cannot be known."""
+        ...
+
     async def workforce(self, hub: str) -> Workforce:
         """Return workers and queues."""
         ...

@@ -75,18 +75,15 @@ class Site:
         Raises:
             BackendError: not_found, there is no such hub.
         """
-        hubs = await self.backend.hub_names()
+        hubs, lacks = await asyncio.gather(self.backend.hub_names(), self._lacks_workers(hub))
         if hub is not None and hub not in hubs:
             raise BackendError("not_found", f"There is no task hub {hub}.")
-        offers, lacks = self.backend.offers, False
-        if hub is not None and offers.workers:
-            lacks = bool((await self.backend.workforce(hub)).unserved)
         return Frame(
             title=title,
             hub=hub,
             hubs=hubs,
             endpoint=self.backend.endpoint,
-            offers=offers,
+            offers=self.backend.offers,
             now_ns=self.now(),
             is_read_only=self.is_read_only,
             needs_token=self.needs_token,
@@ -94,6 +91,9 @@ class Site:
             live_topic=live,
             nonce=uuid.uuid4().hex,
         )
+
+    async def _lacks_workers(self, hub: str | None) -> bool:
+        return hub is not None and self.backend.offers.workers and await self.backend.lacks_workers(hub)
 
     def place(self, request: Request, hub: str) -> Place:
         """Return where acts happen, for texts to copy."""

@@ -144,6 +144,10 @@ class Engine:
             logger.info("Task hub '%s' created.", name)
         return hub
 
+    def find_hub(self, name: str) -> TaskHub | None:
+        """Return the hub of that name if there is one; from any thread."""
+        return self._hubs.get(name)
+
     def hubs(self) -> list[TaskHub]:
         """Return all hubs, by name."""
         return [self._hubs[name] for name in sorted(self._hubs)]
@@ -217,6 +221,11 @@ class Engine:
             logger.error("%s", problem)
         for hub in hubs:
             hub.abort(error)
+
+    def shrink_file(self, pages: int) -> None:
+        """Have up to so many unused pages leave the file with the next group."""
+        self.journal.shrink_file(pages)
+        self.on_touched()
 
     def run_due(self) -> None:
         """Do everything that is due now."""

@@ -32,9 +32,9 @@ class Desk:
         return response
 
 
-def backend_of(rig: Rig) -> EmbeddedBackend:
-    """Return what the pages talk to, on the rig's clock."""
-    return EmbeddedBackend(Desk(rig), ENDPOINT, now=lambda: rig.now)
+def backend_of(rig: Rig, loop: asyncio.AbstractEventLoop | None = None) -> EmbeddedBackend:
+    """Return what the pages talk to, on the rig's clock; `loop`: where the rig is used, if elsewhere."""
+    return EmbeddedBackend(Desk(rig), ENDPOINT, now=lambda: rig.now, loop=loop)
 
 
 def request(

@@ -6,6 +6,8 @@ records     rows of the store as rows of a list
 questions   what takes more than one statement
 histories   digests of histories, grown turn by turn, and pages of events
 workload    what queues and streams tell: who runs what, what waits, who would take it
+home        the scheduler's loop, asked from the pages' one
+snapshots   what memory tells of instances
 watching    changes, joined until somebody asks
 backend     all of it behind the interface
 """

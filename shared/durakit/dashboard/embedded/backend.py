@@ -1,4 +1,8 @@
-"""The embedded scheduler behind the pages' interface."""
+"""The embedded scheduler behind the pages' interface.
+
+Pages may be made on another event loop than the scheduler's: nothing here touches the scheduler's memory but
+in functions given to `Home`, and in `find_hub`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from typing import Any, Protocol, TypeVar
 from durakit.dashboard import backend as api
 from durakit.dashboard.acts import ProtocolActs
 from durakit.dashboard.backend import BackendError
-from durakit.dashboard.embedded import histories, lists, questions, records, workload
+from durakit.dashboard.embedded import histories, lists, questions, records, snapshots, workload
+from durakit.dashboard.embedded.home import Home
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
 from durakit.dashboard.facts import ChildFact
 from durakit.dashboard.phrases import plain
@@ -23,12 +28,10 @@ from durakit.dashboard.reasons import Reason, explain
 from durakit.dashboard.steps import Digest
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.hub import TaskHub
-from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.store.reader import Reader
 from durakit.scheduler.store.store import Connection
-from durakit.scheduler.streams import WorkerStream
 from durakit.wire.messages import orchestration_pb2 as pb
 
 T = TypeVar("T")
@@ -76,16 +79,25 @@ class EmbeddedBackend(ProtocolActs):
 
     Args:
         now: the time in nanoseconds since 1970.
+        loop: the scheduler's event loop, when it is not the one that makes the pages.
     """
 
-    def __init__(self, scheduler: Scheduler, endpoint: str, *, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        endpoint: str,
+        *,
+        now: Callable[[], int] = time.time_ns,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._home = Home(loop)
         self._scheduler = scheduler
         self._engine = scheduler.engine
         self._endpoint = endpoint
         self._now = now
         self._reader = Reader(self._engine.store)
         self._digests = histories.Digests()
-        self._watching = Watching(self._engine)
+        self._watching = Watching(self._engine, self._home)
         self._samplers: dict[str, workload.Sampler] = {}
         self._sampling: asyncio.Task[None] | None = None
         self._kept: dict[tuple[Any, ...], tuple[float, Any]] = {}
@@ -102,9 +114,13 @@ class EmbeddedBackend(ProtocolActs):
 
     async def _sample_for_ever(self) -> None:
         """Look at the queues once a minute."""
-        while True:
+
+        def sample() -> None:
             for hub in self._engine.hubs():
                 self._samplers.setdefault(hub.name, workload.Sampler()).sample(hub)
+
+        while True:
+            await self._home.ask(sample)
             await asyncio.sleep(workload.SAMPLE_SECONDS)
 
     async def close(self) -> None:
@@ -117,22 +133,30 @@ class EmbeddedBackend(ProtocolActs):
 
     async def call(self, hub: str, method: str, request: Any) -> Any:
         """Make one call of the protocol."""
-        self._hub(hub)
+        await self._hub(hub)
         try:
-            return await self._scheduler.call(hub, method, request)
+            return await self._home.do(lambda: self._scheduler.call(hub, method, request))
         except Refusal as refusal:
             raise BackendError(_TROUBLE.get(refusal.status, "invalid"), refusal.message) from refusal
         except StoreError as error:
             raise BackendError("unavailable", str(error)) from error
 
-    def _hub(self, name: str) -> TaskHub:
-        for hub in self._engine.hubs():
-            if hub.name == name:
-                return hub
-        raise BackendError("not_found", f"There is no task hub {name}.")
+    async def _hub(self, name: str) -> TaskHub:
+        # While memory is built anew no hub is known; the scheduler's loop answers when that is done.
+        find = functools.partial(self._engine.find_hub, name)
+        hub = find() or await self._home.ask(find)
+        if hub is None:
+            raise BackendError("not_found", f"There is no task hub {name}.")
+        return hub
+
+    async def _hub_row(self, hub: str) -> int:
+        return (await self._hub(hub)).machine.hub_row
 
     async def _ask(self, question: Callable[[Connection], T]) -> T:
         try:
+            if self._reader.is_in_memory:
+                # The scheduler's own connection answers; it may be used by one thread at a time.
+                return await self._home.do(lambda: self._reader.ask(question))
             return await self._reader.ask(question)
         except StoreError as error:
             raise BackendError("unavailable", str(error)) from error
@@ -155,18 +179,20 @@ class EmbeddedBackend(ProtocolActs):
 
     async def hub_names(self) -> list[str]:
         """Return the names of all hubs."""
-        return sorted(hub.name for hub in self._engine.hubs())
+        return await self._home.ask(lambda: [hub.name for hub in self._engine.hubs()])
 
     async def hubs(self) -> list[api.Hub]:
         """Return all hubs with what is known of them."""
         found = []
-        for hub in self._engine.hubs():
-            row, streams = hub.machine.hub_row, len(hub.streams)
-            counted = await self.counts(hub.name, api.InstanceFilter())
+        known = await self._home.ask(
+            lambda: [(hub.name, hub.machine.hub_row, len(hub.streams)) for hub in self._engine.hubs()]
+        )
+        for name, row, streams in known:
+            counted = await self.counts(name, api.InstanceFilter())
             size, active = await self._kept_for_a_while(
                 ("size", row), functools.partial(questions.size, hub_row=row)
             )
-            found.append(api.Hub(hub.name, counted.by_status, size, streams, active))
+            found.append(api.Hub(name, counted.by_status, size, streams, active))
         whole = self._bytes_on_disk()
         if whole is not None and len(found) == 1:
             found = [replace(found[0], size_bytes=whole)]
@@ -187,13 +213,14 @@ class EmbeddedBackend(ProtocolActs):
         if hub in await self.hub_names():
             raise BackendError("exists", f"There is a hub {hub} already.")
         try:
-            await self._scheduler.call(hub, "CreateTaskHub", pb.CreateTaskHubRequest())
+            request = pb.CreateTaskHubRequest()
+            await self._home.do(lambda: self._scheduler.call(hub, "CreateTaskHub", request))
         except Refusal as refusal:
             raise BackendError("invalid", refusal.message) from refusal
 
     async def reset_hub(self, hub: str) -> None:
         """Delete all instances of a hub, running ones too."""
-        self._hub(hub)
+        await self._hub(hub)
         running = api.InstanceFilter(statuses=api.OPEN_STATUSES)
         async for _ in self.bulk(hub, "terminate", running):
             pass
@@ -204,11 +231,11 @@ class EmbeddedBackend(ProtocolActs):
 
     async def instances(self, hub: str, query: api.InstanceQuery) -> api.InstancePage:
         """Return a page of instances."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         row, wanted = task_hub.machine.hub_row, query.filter
         only = None
         if wanted.waiting is not None or wanted.on is not None or wanted.attention:
-            only = [number async for number in self._waiting(task_hub, wanted)]
+            only = await self._waiting(task_hub, wanted)
         found, rows = await self._ask(lambda ask: questions.page(ask, row, query, only))
         shown = await self._with_reasons(task_hub, rows)
         if wanted.statuses:
@@ -221,16 +248,17 @@ class EmbeddedBackend(ProtocolActs):
             searched=found.searched,
         )
 
-    async def _waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> Any:
-        for number in workload.waiting_rows(hub, wanted.waiting, wanted.on, wanted.attention):
-            if number is None:
-                await asyncio.sleep(0)
-            else:
-                yield number
+    async def _waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[int]:
+        looking = workload.waiting_rows(hub, wanted.waiting, wanted.on, wanted.attention)
+        found: list[int] = []
+        while (some := await self._home.ask(lambda: next(looking, None))) is not None:
+            found += some
+            await asyncio.sleep(0)
+        return found
 
     async def rows(self, hub: str, ids: Collection[str]) -> list[api.InstanceRow]:
         """Return these instances, in the order given."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         row, wanted = task_hub.machine.hub_row, list(ids)
         found = await self._ask(lambda ask: records.rows_by_number(ask, records.numbers_of(ask, row, wanted)))
         return await self._with_children(task_hub, await self._with_reasons(task_hub, found))
@@ -240,14 +268,18 @@ class EmbeddedBackend(ProtocolActs):
     ) -> list[api.InstanceRow]:
         """Bring rows up to date from memory, and say of each why it is where it is."""
         is_open = [number for number, _, row in found if row.is_open][:_REASONS_WITH_HISTORY]
-        digests = await self._ask(lambda ask: {number: self._digests.read(ask, number) for number in is_open})
-        in_flight, now_ns = workload.InFlight(hub), self._now()
-        rows = []
-        for number, _, row in found:
-            instance = _resident(hub, row.id, number)
-            newest = row if instance is None else _newest(row, instance)
-            facts = workload.facts_of(hub, instance, in_flight)
-            rows.append(replace(newest, reason=explain(newest, digests.get(number), facts, now_ns)))
+        digests: dict[int, Digest] = {}
+        if is_open:
+            digests = await self._ask(
+                lambda ask: {number: self._digests.read(ask, number) for number in is_open}
+            )
+        wanted = [(number, row.id) for number, _, row in found]
+        known = await self._home.ask(lambda: snapshots.of_instances(hub, wanted))
+        now_ns, rows = self._now(), []
+        for (number, _, row), snapshot in zip(found, known, strict=True):
+            newest = snapshot.bring_up_to_date(row)
+            reason = explain(newest, digests.get(number), snapshot.facts, now_ns)
+            rows.append(replace(newest, reason=reason))
         return rows
 
     async def _with_children(self, hub: TaskHub, rows: list[api.InstanceRow]) -> list[api.InstanceRow]:
@@ -257,7 +289,7 @@ class EmbeddedBackend(ProtocolActs):
 
     async def counts(self, hub: str, filter: api.InstanceFilter) -> api.Counts:
         """Return how many instances match."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         row = task_hub.machine.hub_row
         plain_filter = replace(filter, waiting=None, on=None, attention=False, statuses=frozenset())
         if plain_filter != replace(filter, statuses=frozenset()):
@@ -269,17 +301,17 @@ class EmbeddedBackend(ProtocolActs):
         counted = await self._kept_for_a_while(
             ("counts", row, plain_filter), lambda ask: lists.counts(ask, row, plain_filter)
         )
-        return replace(counted, attention=workload.attention(task_hub))
+        return replace(counted, attention=await self._home.ask(lambda: workload.attention(task_hub)))
 
     async def _found_waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[str]:
         row = hub.machine.hub_row
-        only = [number async for number in self._waiting(hub, wanted)]
+        only = await self._waiting(hub, wanted)
         query = api.InstanceQuery(replace(wanted, roots=False), size=lists.COUNTED_AT_MOST)
         return await self._ask(lambda ask: questions.statuses(ask, row, query, only))
 
     async def histogram(self, hub: str, filter: api.InstanceFilter, buckets: int = 90) -> api.Histogram:
         """Return the matching instances by start."""
-        row, now_ns = self._hub(hub).machine.hub_row, self._now()
+        row, now_ns = await self._hub_row(hub), self._now()
         # Relative times move on with every question; to the second they are the same question.
         key = replace(filter, created_from_ns=_second(filter.created_from_ns))
         return await self._kept_for_a_while(
@@ -288,46 +320,46 @@ class EmbeddedBackend(ProtocolActs):
 
     async def names(self, hub: str) -> list[str]:
         """Return the names of orchestrations that workers offer or that were used."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         row = task_hub.machine.hub_row
         used = await self._kept_for_a_while(("names", row), lambda ask: lists.names(ask, row))
-        offered = {name for stream in task_hub.streams for name in stream.offered_names(turn=True)}
+        offered = await self._home.ask(
+            lambda: {name for stream in task_hub.streams for name in stream.offered_names(turn=True)}
+        )
         return sorted({*used, *offered})[:500]
 
     # --- one instance
 
     async def instance(self, hub: str, instance_id: str) -> api.Instance:
         """Return the facts of an instance."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         hub_row = task_hub.machine.hub_row
         found = await self._ask(lambda ask: questions.whole(ask, hub_row, instance_id))
         if found is None:
             raise self._no_instance(hub, instance_id)
         number, execution_id, row, payloads, failure = found
         digest = await self._ask(lambda ask: self._digests.read(ask, number))
-        instance = _resident(task_hub, instance_id, number)
-        if instance is not None:
-            row = _newest(row, instance)
-        row = replace(row, events=digest.events)
+        (snapshot,) = await self._home.ask(
+            lambda: snapshots.of_instances(task_hub, [(number, instance_id)], with_payloads=True)
+        )
+        row = replace(snapshot.bring_up_to_date(row), events=digest.events)
         (row,) = await self._with_children(task_hub, [row])
         children = await self._stuck_children(hub, row, digest)
-        facts = workload.facts_of(task_hub, instance, workload.InFlight(task_hub))
-        facts = replace(
-            facts, children=children, raised_before=tuple(await self.raised_before(hub, row.name))
-        )
+        raised = tuple(await self.raised_before(hub, row.name))
+        facts = replace(snapshot.facts, children=children, raised_before=raised)
         reason = explain(row, digest, facts, self._now())
-        session = None if instance is None else instance.session
+        newest = snapshot.payloads or snapshots.Payloads(*payloads)
         last = digest.turns[-1] if digest.turns else None
         return api.Instance(
             replace(row, reason=reason),
             execution_id,
-            payloads[0] if instance is None else instance.input,
-            payloads[1] if instance is None else instance.output,
-            payloads[2] if instance is None else instance.custom_status,
+            newest.input,
+            newest.output,
+            newest.custom_status,
             records.read_failure(failure),
             len(digest.turns),
             None if last is None else last.at_ns,
-            workload.name_of(session) if isinstance(session, WorkerStream) else None,
+            newest.worker,
         )
 
     async def _stuck_children(self, hub: str, row: api.InstanceRow, digest: Digest) -> tuple[ChildFact, ...]:
@@ -348,7 +380,7 @@ class EmbeddedBackend(ProtocolActs):
         return BackendError("not_found", f"There is no instance {instance_id} in hub {hub}.")
 
     async def _number(self, hub: str, instance_id: str) -> int:
-        row = self._hub(hub).machine.hub_row
+        row = await self._hub_row(hub)
         numbers = await self._ask(lambda ask: records.numbers_of(ask, row, [instance_id]))
         if not numbers:
             raise self._no_instance(hub, instance_id)
@@ -417,7 +449,7 @@ class EmbeddedBackend(ProtocolActs):
 
     async def raised_before(self, hub: str, name: str) -> dict[str, int]:
         """Return names of events raised in the latest runs of an orchestration, and in how many."""
-        row = self._hub(hub).machine.hub_row
+        row = await self._hub_row(hub)
 
         def read(ask: Connection) -> dict[str, int]:
             query = api.InstanceQuery(api.InstanceFilter(names=(name,)), size=20)
@@ -432,17 +464,22 @@ class EmbeddedBackend(ProtocolActs):
 
     # --- workers, changes
 
+    async def lacks_workers(self, hub: str) -> bool:
+        """Return whether work waits that nobody accepts."""
+        task_hub = await self._hub(hub)
+        return await self._home.ask(lambda: workload.lacks_workers(task_hub))
+
     async def workforce(self, hub: str) -> api.Workforce:
         """Return workers and queues."""
-        task_hub = self._hub(hub)
+        task_hub = await self._hub(hub)
         if self._sampling is None:
             self._sampling = asyncio.get_running_loop().create_task(self._sample_for_ever())
         sampler = self._samplers.setdefault(hub, workload.Sampler())
-        return workload.workforce(task_hub, sampler, self._now())
+        now_ns = self._now()
+        return await self._home.ask(lambda: workload.workforce(task_hub, sampler, now_ns))
 
     def watch(self, hub: str) -> AbstractAsyncContextManager[EmbeddedWatch]:
         """Return what tells changes of a hub's instances."""
-        self._hub(hub)
         return self._watching.watch(hub)
 
 
@@ -458,23 +495,6 @@ def _with_hidden(members: list[api.Relative]) -> list[api.Relative]:
         hidden = max(0, total - shown.get(member.row.id, 0)) if member.depth >= 0 else 0
         told.append(replace(member, hidden=hidden))
     return told
-
-
-def _resident(hub: TaskHub, instance_id: str, number: int) -> Instance | None:
-    instance = hub.machine.resident.get(instance_id)
-    return instance if instance is not None and instance.row == number else None
-
-
-def _newest(row: api.InstanceRow, instance: Instance) -> api.InstanceRow:
-    status = instance.custom_status
-    return replace(
-        row,
-        status="terminated" if instance.status.word == "canceled" else instance.status.word,
-        updated_ns=max(row.updated_ns, instance.updated_ns, instance.clock_ns),
-        completed_ns=instance.completed_ns,
-        custom_status=None if status is None else status[: records.PREVIEW],
-        events=instance.events,
-    )
 
 
 def _why_stuck(reason: Reason | None) -> str | None:

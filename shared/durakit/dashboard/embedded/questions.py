@@ -23,7 +23,7 @@ def statuses(ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequ
 
 def whole(
     ask: Connection, hub_row: int, instance_id: str
-) -> tuple[int, str, api.InstanceRow, tuple[str | None, ...], bytes | None] | None:
+) -> tuple[int, str, api.InstanceRow, tuple[str | None, str | None, str | None], bytes | None] | None:
     numbers = records.numbers_of(ask, hub_row, [instance_id])
     if not numbers:
         return None

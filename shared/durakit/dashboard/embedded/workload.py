@@ -26,6 +26,7 @@ _DEPTHS = 30
 _DONE_SAMPLES = 5
 _TASKS_TOLD = 2_000
 _LOOKED_AT = 10_000
+_LOOKED_AT_ONCE = 500
 
 
 class InFlight:
@@ -36,19 +37,23 @@ class InFlight:
         self.tasks: dict[Instance, dict[int, TaskDelivery]] = {}
         for delivery in hub.deliveries.open_tasks():
             self.tasks.setdefault(delivery.task.instance, {})[delivery.task.task_id] = delivery
+        self.offerings = tuple(_offering(stream) for stream in hub.streams)
 
 
-def facts_of(hub: TaskHub, instance: Instance | None, in_flight: InFlight) -> Facts:
+def facts_of(hub: TaskHub, instance: Instance | None, in_flight: InFlight | None) -> Facts:
     """Return what queues and streams tell of an instance; None: it has ended."""
-    if instance is None or instance.is_terminal:
+    if instance is None or in_flight is None or instance.is_terminal:
         return Facts(queue=QueueFacts())
-    offerings = tuple(_offering(stream) for stream in hub.streams)
     kept = 0
     suspended = None
     if instance.is_suspended:
         suspended, kept = _suspension(instance)
     facts = QueueFacts(
-        offerings, _turn_state(hub, instance, in_flight), _task_states(hub, instance, in_flight), {}, kept
+        in_flight.offerings,
+        _turn_state(hub, instance, in_flight),
+        _task_states(hub, instance, in_flight),
+        {},
+        kept,
     )
     return Facts(queue=facts, suspended=suspended, hints=_hints(instance))
 
@@ -135,13 +140,12 @@ def _task_states(hub: TaskHub, instance: Instance, in_flight: InFlight) -> dict[
 # --- which instances wait for what, without their histories
 
 
-def waiting_rows(hub: TaskHub, waiting: str | None, on: str | None, attention: bool) -> Iterator[int | None]:
-    """Yield row numbers of instances that fit; None at times, so that the caller can let others run."""
-    for at, instance in enumerate(list(hub.machine.resident.values())):
-        if at % 1_000 == 999:
-            yield None
-        if _fits(hub, instance, waiting, on, attention):
-            yield instance.row
+def waiting_rows(hub: TaskHub, waiting: str | None, on: str | None, attention: bool) -> Iterator[list[int]]:
+    """Yield row numbers of instances that fit, some at a time, so that others can run in between."""
+    instances = list(hub.machine.resident.values())
+    for at in range(0, len(instances), _LOOKED_AT_ONCE):
+        some = instances[at : at + _LOOKED_AT_ONCE]
+        yield [each.row for each in some if _fits(hub, each, waiting, on, attention)]
 
 
 def _fits(hub: TaskHub, instance: Instance, waiting: str | None, on: str | None, attention: bool) -> bool:
@@ -159,6 +163,17 @@ def needs_attention(hub: TaskHub, instance: Instance) -> bool:
     if instance.offers > 3:
         return True
     return _is_unserved(hub, instance)
+
+
+def lacks_workers(hub: TaskHub) -> bool:
+    """Return whether work waits that no connected worker accepts."""
+    for key, _ in hub.waiting_turns.waiting():
+        if not any(stream.accepts(key, turn=True) for stream in hub.streams):
+            return True
+    for key, _ in hub.waiting_tasks.waiting():
+        if not any(stream.accepts(key, turn=False) for stream in hub.streams):
+            return True
+    return False
 
 
 def attention(hub: TaskHub) -> int:

@@ -434,6 +434,10 @@ class RemoteBackend(ProtocolActs):
 
     # --- workers, changes
 
+    async def lacks_workers(self, hub: str) -> bool:
+        """Nobody can know."""
+        return False
+
     async def workforce(self, hub: str) -> api.Workforce:
         """Not offered."""
         raise NotOffered("This endpoint does not report workers.")
