@@ -47,6 +47,20 @@ class BasePath(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         return path
 
 
+class RetentionText(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """Days, `off`, or both by status; what it means is the scheduler's affair."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; refuse what cannot be a retention."""
+        text = str(value).lower().replace(" ", "")
+        part = r"([a-z]+=)?(\d+(\.\d+)?|off)"
+        if not re.fullmatch(f"{part}(,{part})*", text):
+            self.fail(f"{value!r} is neither days, such as 30, nor off, nor 30,failed=90.", param, ctx)
+        return text
+
+
 @dataclass(frozen=True)
 class Option:
     """One thing that can be set."""
@@ -146,6 +160,15 @@ OPTIONS = (
         "SECONDS",
     ),
     Option(
+        "--retention",
+        "DURAKIT_RETENTION",
+        "30",
+        "How long ended instances are kept before they are purged: days, or off; 30,failed=90 tells "
+        "statuses apart.",
+        RetentionText(),
+        "DAYS",
+    ),
+    Option(
         "--log-format",
         "DURAKIT_LOG_FORMAT",
         "text",
@@ -187,6 +210,7 @@ class DevOptions:
     base_path: str
     limits: str
     activity_grace: float
+    retention: str
     log_format: str
     log_level: str
     token_file: Path | None

@@ -24,6 +24,7 @@ from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.limits import Limits
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.requests import Requests
+from durakit.scheduler.retention import Retention, RetentionPolicy
 from durakit.scheduler.store import Store, StoreError
 from durakit.scheduler.streams import Offer, WorkerStream
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -83,6 +84,7 @@ class Core:
     Args:
         path: the file; None keeps everything in memory.
         task_hub: the hub's name.
+        retention: for how long ended instances are kept.
         offer: what the worker in this process can do.
         take: called with each work item; must not block, nor run user code.
 
@@ -95,6 +97,7 @@ class Core:
         path: Path | None,
         task_hub: str,
         limits: Limits,
+        retention: RetentionPolicy,
         offer: Offer,
         take: Callable[[pb.WorkItem], None],
     ) -> None:
@@ -110,6 +113,7 @@ class Core:
             )
             self.requests = Requests(self.engine)
             self.engine.hub(task_hub)
+            Retention(self.engine, retention)
         except BaseException:
             self._store.close()
             raise

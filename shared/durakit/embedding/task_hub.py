@@ -26,8 +26,9 @@ from durakit.runtime.dispatch import Limits as RunLimits
 from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import TurnRunner
-from durakit.scheduler.limits import AZURE_LIMITS, Limits
+from durakit.scheduler.limits import AZURE_LIMITS, NO_LIMITS, Limits
 from durakit.scheduler.refusal import Refusal
+from durakit.scheduler.retention import RetentionPolicy
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer
 from durakit.serialization import DataConverter, JsonDataConverter
@@ -50,6 +51,7 @@ class EmbeddedTaskHub:
         *,
         task_hub: str,
         limits: Limits,
+        retention: RetentionPolicy,
         concurrency: ConcurrencyOptions,
         converter: DataConverter,
         versioning: VersioningOptions | None,
@@ -58,6 +60,7 @@ class EmbeddedTaskHub:
         self._path = path
         self._task_hub = task_hub
         self._limits = limits
+        self._retention = retention
         self._concurrency = concurrency
         self._converter = converter
         self._versioning = versioning
@@ -145,7 +148,12 @@ class _Running:
         self._dispatcher = _dispatcher(hub, self._answers, self._sessions)
         self._answers.go_ahead = self._dispatcher.go_ahead
         self._core = Core(
-            hub._path, hub._task_hub, hub._limits, _offer(hub, self._sessions.size), self._dispatcher.take
+            hub._path,
+            hub._task_hub,
+            hub._limits,
+            hub._retention,
+            _offer(hub, self._sessions.size),
+            self._dispatcher.take,
         )
         self._answers.core = self._core
         place = f"{hub._path or 'memory'} (embedded)"
@@ -226,6 +234,7 @@ def embedded(
     activities: Iterable[Callable[..., Any]] = (),
     task_hub: str = "default",
     limits: Limits | None = AZURE_LIMITS,
+    retention: timedelta | None = None,
     concurrency_options: ConcurrencyOptions | None = None,
     data_converter: DataConverter | None = None,
     versioning: VersioningOptions | None = None,
@@ -241,15 +250,15 @@ def embedded(
             `durakit dev --db` takes it, too. None keeps everything in memory.
         task_hub: which task hub of the file.
         limits: what the scheduler enforces, by default Azure's limits; None: nothing.
+        retention: how long ended instances are kept before they are purged; None: for ever.
         concurrency_options: how much runs at once.
         stop_grace: how long closing waits for activities that run.
     """
-    from durakit.scheduler.limits import NO_LIMITS
-
     hub = EmbeddedTaskHub(
         None if path is None else Path(path),
         task_hub=task_hub,
         limits=NO_LIMITS if limits is None else limits,
+        retention=RetentionPolicy(None if retention is None else retention / timedelta(days=1)),
         concurrency=concurrency_options or ConcurrencyOptions(),
         converter=data_converter or JsonDataConverter(),
         versioning=versioning,

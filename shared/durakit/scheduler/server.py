@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import grpc.aio
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
+from durakit.scheduler.retention import Retention, RetentionPolicy
 from durakit.scheduler.service import DEFAULT_HUB, Service
 from durakit.scheduler.store import Store
 
@@ -60,6 +61,7 @@ class ServerOptions:
         task_hubs: made at the start; others are made on first use.
         token: bearer token every caller must send, or None.
         activity_grace_seconds: how long after a worker left the results of its activities are awaited.
+        retention: for how long ended instances are kept; by default for ever.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +71,7 @@ class ServerOptions:
     limits: Limits = AZURE_LIMITS
     token: str | None = None
     activity_grace_seconds: float = 5.0
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
 
 class SchedulerServer:
@@ -95,6 +98,7 @@ class SchedulerServer:
             limits=options.limits,
             activity_grace_seconds=options.activity_grace_seconds,
         )
+        Retention(self._engine, options.retention)
         self._commits = GroupCommit(self._engine, loop)
         for name in options.task_hubs:
             self._engine.hub(name)

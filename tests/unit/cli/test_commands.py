@@ -63,6 +63,7 @@ def test_an_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
         ("--log-level", "loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'."),
         ("--log-format", "xml", "'xml' is not one of 'text', 'json'."),
         ("--activity-grace", "-1", "-1.0 is not in the range 0<=x<=86400."),
+        ("--retention", "a month", "'a month' is neither days, such as 30, nor off, nor 30,failed=90."),
         ("--task-hub", "bücher", "'bücher' is not a name of printable ASCII characters."),
         ("--task-hub", " ", "' ' is not a name of printable ASCII characters."),
     ],

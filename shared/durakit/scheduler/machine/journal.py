@@ -33,6 +33,7 @@ class Journal:
         self.history_kept_from: dict[int, int] = {}
         self.arrivals: dict[int, tuple[int, bytes]] = {}
         self.taken: list[int] = []
+        self.pages_to_free = 0
         # Effects.
         self.turns: list[Instance] = []
         self.activities: list[OpenTask] = []
@@ -59,7 +60,12 @@ class Journal:
             or self.hubs
             or self.inputs
             or self.history_kept_from
+            or self.pages_to_free
         )
+
+    def shrink_file(self, pages: int) -> None:
+        """Up to so many unused pages shall leave the store's file."""
+        self.pages_to_free = pages
 
     def create_hub(self, row: int, name: str, now: int) -> None:
         """A new task hub exists."""

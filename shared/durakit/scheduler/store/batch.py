@@ -52,6 +52,8 @@ class Batch:
             (sql.DELETE_ARRIVAL, [(key,) for key in journal.taken]),
         ]
         self.statements = [(statement, rows) for statement, rows in steps if rows]
+        if journal.pages_to_free:
+            self.statements += [(sql.FREE_A_PAGE, [()])] * journal.pages_to_free
 
 
 def _inserted(instance: Instance) -> tuple[Any, ...]:

@@ -69,6 +69,14 @@ GROW_WAL = (
     "DROP TABLE growth",
 )
 
+# Only in a file that knows it from its first page on: others would have to be written anew.
+SHRINKABLE = "PRAGMA auto_vacuum = INCREMENTAL"
+IS_SHRINKABLE = "PRAGMA auto_vacuum"
+SHRINKABLE_MODE = 2
+FREE_PAGES = "PRAGMA freelist_count"
+# One at a time: Python's sqlite3 stops after the first, however many are asked for.
+FREE_A_PAGE = "PRAGMA incremental_vacuum(1)"
+
 # --- hubs
 
 INSERT_HUB = "INSERT INTO hub (row, name, created_ns) VALUES (?, ?, ?)"

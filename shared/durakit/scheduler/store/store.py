@@ -118,6 +118,7 @@ class Store:
     def _prepare(self) -> None:
         write = self._write
         version = self._check_ownership()
+        write.execute(sql.SHRINKABLE).fetchall()
         write.execute("PRAGMA journal_mode = WAL").fetchall()
         write.execute("PRAGMA synchronous = FULL").fetchall()
         # On macOS an fsync reaches only the drive's cache; elsewhere this changes nothing.
@@ -221,6 +222,12 @@ class Store:
     def damaged(self, what: str, problem: Exception) -> StoreError:
         """Return the error for something in the file that cannot be understood."""
         return StoreError(self._damaged(ValueError(f"{what} cannot be read: {problem}")))
+
+    def free_pages(self) -> int:
+        """Return how many unused pages the file could give back to the disk."""
+        if self.path is None or self._rows(sql.IS_SHRINKABLE)[0][0] != sql.SHRINKABLE_MODE:
+            return 0
+        return int(self._rows(sql.FREE_PAGES)[0][0])
 
     def hubs(self) -> list[tuple[int, str]]:
         """Return row and name of every hub."""
