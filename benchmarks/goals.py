@@ -127,4 +127,7 @@ LINK = (
 )
 """Bars for durakit as shipped, with the link."""
 
-EVERY = (*STANDARD_PROTOCOL, *LINK)
+EMBEDDED = (Goal("embedded: sequence(1000), × peer", 35, True, times_better("embedded", "sequence(1000)")),)
+"""The bar for scheduler, worker and client in one process."""
+
+EVERY = (*STANDARD_PROTOCOL, *LINK, *EMBEDDED)

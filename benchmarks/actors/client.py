@@ -15,9 +15,9 @@ from benchmarks.actors.sdk import connection_arguments
 class DurableTaskDriver:
     """A `Driver` over the synchronous client of durabletask or durakit."""
 
-    def __init__(self, sdk: str, address: str) -> None:
+    def __init__(self, sdk: str, address: str = "", *, client: Any = None) -> None:
         module = importlib.import_module(f"{sdk}.client")
-        self._client: Any = module.TaskHubGrpcClient(**connection_arguments(sdk, address))
+        self._client = client or module.TaskHubGrpcClient(**connection_arguments(sdk, address))
         self._completed: Any = module.OrchestrationStatus.COMPLETED
 
     def start(self, workflow: str, argument: object) -> str:

@@ -11,6 +11,7 @@ from benchmarks.variants.durakit_dev import (
     DURAKIT_UNARY,
     MICROSOFT_ON_DURAKIT,
 )
+from benchmarks.variants.embedded import EMBEDDED, EMBEDDED_ASYNC
 from benchmarks.variants.microsoft import PEER
 
 if TYPE_CHECKING:
@@ -18,5 +19,14 @@ if TYPE_CHECKING:
 
 VARIANTS: dict[str, Variant] = {
     variant.key: variant
-    for variant in (PEER, DURAKIT, DURAKIT_STANDARD, DURAKIT_UNARY, DURAKIT_ASYNC, MICROSOFT_ON_DURAKIT)
+    for variant in (
+        PEER,
+        DURAKIT,
+        DURAKIT_STANDARD,
+        DURAKIT_UNARY,
+        DURAKIT_ASYNC,
+        EMBEDDED,
+        EMBEDDED_ASYNC,
+        MICROSOFT_ON_DURAKIT,
+    )
 }
