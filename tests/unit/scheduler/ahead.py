@@ -236,8 +236,8 @@ class GoesAhead:
             message.committed_events += 1
             known = self.model.live(message.instance_id)
             return sent.worker, known is None or sent.base == known.last_turn
-        if alteration == "count" and instance is not None:
-            # Right by chance: a copy that took another way may have as many events.
+        if alteration == "count" and instance is not None and message.session != instance.session_token:
+            # A copy that took another way may have as many events as there are, by chance.
             message.committed_events = instance.events
         if alteration == "link":
             return self.chance.choice(self.workers), False
