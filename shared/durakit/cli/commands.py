@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"Exit codes of all commands: {_EXIT_CODES.partition(': ')[2]}",
+    epilog=f"Exit codes of all commands: {_EXIT_CODES.partition(': ')[2]} Some have more; see their --help.",
 )
 @click.version_option(__version__, message="durakit %(version)s")
 def cli() -> None:

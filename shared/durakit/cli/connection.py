@@ -73,14 +73,14 @@ async def open_session(target: Target) -> AsyncIterator[Session]:
     Raises:
         SettingsError: the settings cannot be used.
     """
-    from durakit.dashboard.remote.backend import RemoteBackend
+    from durakit.cli.informed import backend_for
     from durakit.settings import load_settings, read_dotenv
     from durakit.setup import connect_async
 
     given = {"endpoint": target.endpoint, "taskhub": target.taskhub}
     settings = load_settings(given, dotenv=read_dotenv())
     client = connect_async(endpoint=target.endpoint, taskhub=target.taskhub)
-    backend = RemoteBackend({settings.taskhub: client}, settings.endpoint)
+    backend = backend_for(client, settings.taskhub, settings.endpoint)
     try:
         yield Session(backend, client, settings.taskhub, settings.endpoint)
     finally:

@@ -59,14 +59,15 @@ class LineFollower:
 
     def __init__(self, out: Output) -> None:
         self._out = out
-        self._execution: str | None = None
+        self._execution = ""
         self._number = 0
         self._why = ""
 
     def see(self, instance: Instance, steps: Digest, now_ns: int) -> None:
         """Print what came since the last look."""
-        if steps.execution_id != self._execution:
-            if self._execution is not None and steps.execution_id:
+        # Before its first turn an instance has no history, and so no execution.
+        if steps.execution_id and steps.execution_id != self._execution:
+            if self._execution:
                 self._out.line(f"{'':12}  continued as new")
             self._execution, self._number = steps.execution_id, 0
         for told in tell(steps, self._number):

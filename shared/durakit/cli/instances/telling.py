@@ -21,15 +21,15 @@ class Told:
 
 def tell(steps: Digest, after: int = 0) -> list[Told]:
     """Return what happened in the events behind number `after`, in their order."""
-    found = [told for step in steps.steps if not step.is_retry_timer for told in _of(step)]
+    found = [told for step in steps.steps if not step.is_retry_timer for told in _of(step, steps)]
     if steps.turns:
         began = steps.turns[0]
         found.append(Told(began.first, began.at_ns, f"{steps.name} began"))
     return sorted((told for told in found if told.number > after), key=lambda told: told.number)
 
 
-def _of(step: Step) -> Iterator[Told]:
-    what = _named(step)
+def _of(step: Step, steps: Digest) -> Iterator[Told]:
+    what = _named(step, steps)
     if step.kind == "event":
         yield Told(step.number, step.started_ns, f"{what} arrived")
         return
@@ -52,7 +52,7 @@ def _ended(step: Step, attempt: Attempt, what: str) -> Told:
     if attempt.failure is not None:
         again = ""
         if attempt.retry_due_ns is not None:
-            again = f"; tried again at {words.clock_ms(attempt.retry_due_ns)}"
+            again = f"; next try at {words.clock_ms(attempt.retry_due_ns)}"
         text = f"{what} failed: {attempt.failure.told.short_line}{again}"
         return Told(attempt.end_number, attempt.ended_ns, text, "failed")
     if step.kind == "timer":
@@ -65,9 +65,12 @@ def _ended(step: Step, attempt: Attempt, what: str) -> Told:
 _BEGUN = {"timer": "set", "child": "started", "entity": "called", "lock": "requested"}
 
 
-def _named(step: Step) -> str:
+def _named(step: Step, steps: Digest) -> str:
     if step.kind == "timer":
-        return f"timer of {words.duration((step.due_ns or step.started_ns) - step.started_ns)}"
+        # Code asks for a length from the turn's own clock, which is a little before the event.
+        known = 0 < step.turn <= len(steps.turns)
+        asked_ns = steps.turns[step.turn - 1].at_ns if known else step.started_ns
+        return f"timer of {words.duration((step.due_ns or step.started_ns) - asked_ns)}"
     if step.kind == "child":
         return f"child {step.name} {step.instance_id or ''}".rstrip()
     if step.kind in ("event", "sent"):
