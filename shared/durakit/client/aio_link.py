@@ -117,6 +117,7 @@ class _OpenLink:
     def __init__(self) -> None:
         self._calls = Calls()
         self._has_more = asyncio.Event()
+        self._is_closed = False
 
     async def exchange(self, calls: Sequence[Call]) -> Replies | None:
         """None when the link has been closed, or the calls are too long for it."""
@@ -147,7 +148,7 @@ class _OpenLink:
     async def messages(self) -> AsyncIterator[link.Up]:
         """Yield what to send as soon as there is something; what collects while gRPC writes is the batch."""
         yield link.Up(opening=link.Opening())
-        while True:
+        while not self._is_closed:
             up = self._calls.next_message()
             if up is not None:
                 yield up
@@ -161,7 +162,9 @@ class _OpenLink:
             waiting.wake()
 
     def close(self, failure: link.Reply) -> None:
-        """Wake everybody."""
+        """End `messages`, and wake everybody."""
+        self._is_closed = True
+        self._has_more.set()
         for waiting in self._calls.close(failure):
             waiting.wake()
 

@@ -435,6 +435,19 @@ def test_a_loop_that_ends_takes_the_link_with_it(scheduler: FakeScheduler) -> No
     assert scheduler.links.get(timeout=DEADLINE_SECONDS).has_ended.wait(DEADLINE_SECONDS)
 
 
+def test_a_link_that_broke_leaves_no_task_behind(scheduler: FakeScheduler) -> None:
+    async def main() -> None:
+        async with AsyncTaskHubGrpcClient(host_address=scheduler.address) as client:
+            await client.get_orchestration_state("nobody")
+            await client._link.opened.wait()
+            scheduler.next_link().end(grpc.StatusCode.UNAVAILABLE)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            _, pending = await asyncio.wait(left, timeout=DEADLINE_SECONDS)
+            assert not pending
+
+    asyncio.run(main())
+
+
 def test_an_async_caller_who_is_cancelled_waits_no_more_in_the_scheduler_either(
     scheduler: FakeScheduler,
 ) -> None:
