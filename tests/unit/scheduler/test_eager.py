@@ -10,7 +10,20 @@ from durakit.scheduler.refusal import Refusal
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .rig import COMPLETED, RUNNING, SECOND, Rig, Worker, complete, facts, kinds, rebuilt, result_of, schedule
+from .rig import (
+    COMPLETED,
+    RUNNING,
+    SECOND,
+    Rig,
+    Worker,
+    complete,
+    facts,
+    fail,
+    kinds,
+    rebuilt,
+    result_of,
+    schedule,
+)
 
 
 class Ahead:
@@ -212,6 +225,104 @@ def test_after_a_refusal_an_item_that_the_worker_may_have_dropped_comes_again() 
 
     asked = ahead.worker.item().orchestratorRequest
     assert kinds(asked.newEvents) == ["orchestratorStarted", "eventRaised", "taskCompleted"]
+
+
+def test_a_turn_computed_from_nothing_does_not_count() -> None:
+    ahead = Ahead()
+
+    assert "not all results" in ahead.refused(ahead.turn(schedule(2), results=[]))
+
+
+def test_a_refusal_makes_void_what_the_worker_sent_after_the_refused_turn() -> None:
+    ahead = Ahead(schedule(1), schedule(2))
+    first, second = ([result_of(item, '"ok"')] for item in ahead.activities)
+    ahead.rig.suspend()
+    ahead.refused(ahead.turn(schedule(3), results=first))
+    ahead.rig.resume()
+    asked = ahead.worker.item()
+    before = ahead.rig.history()
+
+    # Only the first of the two is refused for the suspension; both stem from a copy that is void by now.
+    assert "kept by another worker, or by none" in ahead.refused(ahead.turn(schedule(4), results=second))
+
+    assert ahead.rig.history() == before
+    # The item with the whole history is still the worker's.
+    ahead.worker.answer(asked, schedule(5))
+
+
+def test_a_copy_from_before_an_ordinary_turn_counts_no_more_even_if_it_has_as_many_events() -> None:
+    """A turn whose answer is too large for the link leaves by a call, and may overtake."""
+    ahead = Ahead(schedule(1), schedule(2))
+    overtaken = ahead.turn(schedule(3), results=[result_of(ahead.activities[0], '"ok"')])
+    ahead.rig.raise_event("hurry")
+    ahead.worker.do()
+
+    overtaken.committed_events = ahead.rig.hub.machine.resident["a"].events
+
+    assert "a copy of the execution that counts no more" in ahead.refused(overtaken)
+
+
+def test_a_rewound_instance_takes_no_turn_of_a_copy_from_before() -> None:
+    ahead = Ahead(schedule(1), schedule(2))
+    late = ahead.turn(schedule(3), results=[result_of(ahead.activities[0], '"ok"')])
+    ahead.worker.finish(ahead.activities[1], error="no")
+    ahead.worker.do(fail())
+    ahead.rig.call("RewindInstance", pb.RewindInstanceRequest(instanceId="a"))
+    before = ahead.rig.history()
+
+    ahead.refused(late)
+
+    assert ahead.rig.history() == before
+    assert ahead.rig.status() == RUNNING
+
+
+def test_a_replaced_instance_is_not_taken_for_the_one_before() -> None:
+    """Its worker may still hold an item of the earlier one, under the same id."""
+    ahead = Ahead()
+    ahead.rig.raise_event("hurry")
+    of_the_earlier = ahead.worker.item()
+    ahead.rig.terminate()
+    ahead.rig.purge()
+    ahead.rig.start(input=None)
+    first = ahead.worker.do(schedule(1))
+    ahead.session, ahead.execution_id = first.completionToken, first.orchestratorRequest.executionId.value
+    ahead.activities = ahead.worker.items()
+    ahead.rig.raise_event("hurry again")
+    in_flight = ahead.worker.item()
+
+    ahead.send(ahead.turn(schedule(2)))
+    ahead.rig.commit()
+
+    # The item that asked for this turn is void, and makes room; the earlier one is still out.
+    held = ahead.worker.stream.held
+    assert in_flight.completionToken not in held
+    assert of_the_earlier.completionToken in held
+
+
+def test_an_item_that_a_copy_had_passed_when_its_instance_ended_makes_room_when_it_is_given_back() -> None:
+    ahead = Ahead()
+    ahead.rig.raise_event("hurry")
+    passed = ahead.worker.item()
+    ahead.rig.terminate()
+    ahead.refused(ahead.turn(schedule(2)))
+
+    ahead.rig.hub.abandon_turn(passed.completionToken, ahead.rig.now)
+
+    assert ahead.worker.stream.turns_held == 0
+    ahead.rig.advance(1)
+    assert ahead.worker.items() == []
+
+
+def test_a_termination_is_not_dated_before_a_turn_of_a_worker_whose_clock_is_fast() -> None:
+    ahead = Ahead()
+    ahead.send(ahead.turn(schedule(2), started_ns=ahead.rig.now + SECOND))
+    ahead.rig.commit()
+
+    ahead.rig.terminate()
+
+    started = [event for event in ahead.rig.history() if event.HasField("orchestratorStarted")]
+    moments = [event.timestamp.ToNanoseconds() for event in started]
+    assert moments == sorted(moments)
 
 
 def test_a_crash_before_the_commit_leaves_results_and_turn_undone() -> None:
