@@ -211,7 +211,7 @@ class Link:
 
         def reply(instance: Instance | None) -> link.Reply:
             found = response_for(instance, payloads=request.getInputsAndOutputs)
-            return link.Reply(id=call_id, response=found.SerializeToString())
+            return _reply(call_id, found.SerializeToString())
 
         def resolve(instance: Instance) -> None:
             answer(reply(instance))
