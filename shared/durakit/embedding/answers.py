@@ -7,6 +7,7 @@ turn that follows from them (scheduler/eager.py), as in a message of a link.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from durakit.embedding.core import Core, Job
+from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import AheadTurn
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.refusal import Refusal
@@ -22,6 +24,10 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 if TYPE_CHECKING:
     from durakit.runtime.dispatch import Answers
+
+
+MAX_RESULT_THREADS = 4
+"""Threads that commit results of async activities; those of one instance wait for each other."""
 
 
 class DirectAnswers:
@@ -36,14 +42,16 @@ class DirectAnswers:
     """
 
     core: Core
-    is_immediate = False
-    """An answer takes as long as its commit, so async activities hand theirs to a thread."""
+    is_immediate = True
 
     def __init__(self, drop_session: Callable[[str], None], logger: logging.Logger) -> None:
         self._drop_session = drop_session
         self._logger = logger
         self._guard = threading.Lock()
         self._lines: dict[str, list[pb.ActivityResponse]] = {}
+        self._threads: WorkerThreads[str] = WorkerThreads(
+            "durakit-async-results", MAX_RESULT_THREADS, self._commit_line, logger=logger
+        )
         self.go_ahead: Callable[[Sequence[pb.ActivityResponse]], AheadTurn | None] = lambda results: None
 
     def complete_turn(self, response: pb.OrchestratorResponse, done: Callable[[bool], None]) -> None:
@@ -70,12 +78,18 @@ class DirectAnswers:
             if line is not None:
                 line.append(response)
                 return
-            self._lines[instance_id] = []
-        results = [response]
+            self._lines[instance_id] = [response]
+        if _is_on_event_loop():
+            # There, a commit would hold up all other activities.
+            self._threads.submit(instance_id)
+        else:
+            self._commit_line(instance_id)
+
+    def _commit_line(self, instance_id: str) -> None:
+        """Commit what is in the instance's line, and what comes meanwhile."""
         try:
-            while results:
+            while results := self._next_results(instance_id):
                 self._commit_results(instance_id, results)
-                results = self._next_results(instance_id)
         except BaseException:
             with self._guard:
                 self._lines.pop(instance_id, None)
@@ -158,11 +172,21 @@ class DirectAnswers:
         self.core.submit(Job(work))
 
     def join(self, deadline: float) -> bool:
-        """Return True: an answer has been committed when its thread goes on."""
-        return True
+        """Commit what waits, at most until `time.monotonic()` is `deadline`; True if nothing is left."""
+        for instance_id in self._threads.stop():
+            self._commit_line(instance_id)
+        return self._threads.join(deadline)
 
     def close(self) -> None:
         """Nothing: no answer waits here."""
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 if TYPE_CHECKING:
