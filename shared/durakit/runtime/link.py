@@ -103,6 +103,7 @@ class Link:
         # Turns run ahead: how many, since when the present one, and how many did not count.
         self._begun = 0
         self._running_since: float | None = None
+        self._is_stalled = False
         self._is_watched = False
         self._closing = threading.Event()
         self._refused_ahead: dict[str, int] = {}
@@ -110,9 +111,9 @@ class Link:
         self._left_out = 0
 
     def send(self, answer: Answer) -> bool:
-        """Let the answer leave with the next message; False when the link has been closed."""
+        """Let the answer leave with the next message; False when there will be none, or not soon."""
         with self._changed:
-            if self._is_closed:
+            if self._is_closed or self._is_stalled:
                 return False
             self._waiting.append(answer)
             if len(self._waiting) == 1:
@@ -287,7 +288,9 @@ class Link:
             self._logger.exception("A turn of %s could not be run ahead", results[0].instanceId)
             return None
         finally:
-            self._running_since = None
+            with self._changed:
+                self._running_since = None
+                self._is_stalled = False
 
     def _pays(self) -> bool:
         """Whether enough of the turns run ahead count."""
@@ -313,7 +316,9 @@ class Link:
             since = self._running_since
             if since is not None and time.monotonic() - since >= STALLED_SECONDS:
                 with self._changed:
-                    late = self._take_waiting()
+                    # From now on, unless that turn has just ended.
+                    self._is_stalled = self._running_since is not None
+                    late = self._take_waiting() if self._is_stalled else []
                 for answer in late:
                     self._safely(self._divert, answer)
                 quiet = 0

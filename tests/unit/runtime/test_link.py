@@ -468,11 +468,15 @@ def test_nobody_waits_for_a_slow_turn_that_is_run_ahead(wire: Wire) -> None:
 
     left = sorted(wire.calls.made.get(timeout=SOON_SECONDS) for _ in range(2))
     assert left == [("result", "later"), ("turn", "of the same message")]
+    wire.result("still later", "c")
+    assert wire.calls.so_far() == [("result", "still later")]
     assert sent.empty()
     go_on.set()
     up = sent.get(timeout=SOON_SECONDS)
     assert [result.completionToken for result in up.tasks] == ["slow"]
     assert not up.turns
+    wire.result("after that", "d")
+    assert wire.calls.so_far() == []
 
 
 def test_turns_that_never_count_are_hardly_run_ahead_any_more(
