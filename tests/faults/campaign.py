@@ -1,7 +1,7 @@
 """One round of the kill campaign: run a workload, kill processes at drawn instants, restart, check.
 
-A round is a function of its seed: workload, victims and instants are drawn from it. Instants fall uniformly
-over the duration of a run without kills, which is measured first.
+A round is a function of its seed: mode, workload, victims and instants are drawn from it. Instants fall
+uniformly over the duration of a run without kills, which is measured first.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ VICTIMS = (
 WEIGHTS = (5, 4, 2, 2, 1, 1, 1)
 CRASH_POINTS = ("before", "after")
 """The scheduler may also kill itself at a commit: just before it, or just after, before anybody knows."""
+MODES = {
+    "link": {"DURAKIT_LINK": "on"},
+    "link, whole histories": {"DURAKIT_LINK": "on", "DURAKIT_SESSION_CACHE": "0"},
+    "standard": {"DURAKIT_LINK": "off"},
+    "standard, whole histories": {"DURAKIT_LINK": "off", "DURAKIT_SESSION_CACHE": "0"},
+}
+"""How worker and client talk to the scheduler, as environment variables."""
+MODE_WEIGHTS = (6, 1, 3, 1)
 SHARE_OF_CRASHES = 0.25
 LAST_COMMIT = 60
 """Crashes happen at one of so many commits; an unkilled run has more."""
@@ -63,32 +71,34 @@ class Round:
     kills: tuple[Kill, ...]
     crash: str = ""
     """Where the scheduler's first life kills itself, as `before:17` (commits), if it does."""
+    mode: str = "link"
 
     def __str__(self) -> str:
         kills = [f"scheduler {self.crash} commit"] if self.crash else []
         kills += [str(kill) for kill in self.kills]
-        return f"round {self.seed}: {self.shape}, kill {', then '.join(kills) or 'nobody'}"
+        return f"round {self.seed}: {self.shape} ({self.mode}), kill {', then '.join(kills) or 'nobody'}"
 
 
 def draw_round(seed: int) -> Round:
     """Return the round of that seed."""
     draw = random.Random(seed)
+    mode = random.Random(f"mode {seed}").choices(list(MODES), MODE_WEIGHTS)[0]
     shape = draw.choice(list(SINGLES)) if draw.random() < SHARE_OF_SINGLES else "many"
     if draw.random() < SHARE_OF_CRASHES:
         last = FEW_COMMITS.get(shape, LAST_COMMIT)
-        return Round(seed, shape, (), f"{draw.choice(CRASH_POINTS)}:{draw.randint(1, last)}")
+        return Round(seed, shape, (), f"{draw.choice(CRASH_POINTS)}:{draw.randint(1, last)}", mode)
     count = 2 if draw.random() < SHARE_OF_SECOND_KILLS else 1
     instants = sorted(draw.random() for _ in range(count))
     kills = tuple(Kill(draw.choices(VICTIMS, WEIGHTS)[0], instant) for instant in instants)
-    return Round(seed, shape, kills)
+    return Round(seed, shape, kills, mode=mode)
 
 
-def measure(shape: str, runs: int = 3) -> float:
+def measure(shape: str, mode: str, runs: int = 2) -> float:
     """Return the median duration of runs without kills, in seconds: all that the client does."""
     durations = []
     for seed in range(runs):
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            durations.append(run(Round(seed, shape, ()), 0.0, Path(folder)))
+            durations.append(run(Round(seed, shape, (), mode=mode), 0.0, Path(folder)))
     return statistics.median(durations)
 
 
@@ -105,7 +115,8 @@ def run(planned: Round, duration_seconds: float, folder: Path, *, mutant: str | 
         AssertionError: a rule was broken; the text names it.
     """
     jobs = jobs_of(planned.shape, planned.seed)
-    with World(folder, planned.shape, planned.seed, mutant=mutant) as world:
+    variables = MODES[planned.mode]
+    with World(folder, planned.shape, planned.seed, mutant=mutant, variables=variables) as world:
         world.start(crash=planned.crash)
         world.actors["client"].start()
         world.actors["client"].await_ready()

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,13 +137,20 @@ class World:
     """A scheduler on a file, a worker, a client, and a ledger, all in one folder."""
 
     def __init__(
-        self, folder: Path, shape: str, seed: int, *, mutant: str | None = None, grace_seconds: float = 0.2
+        self,
+        folder: Path,
+        shape: str,
+        seed: int,
+        *,
+        mutant: str | None = None,
+        grace_seconds: float = 0.2,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.db = folder / "scheduler.db"
         self.ledger = folder / "ledger.jsonl"
         self.port = free_port()
-        variables = {"FAULTS_LEDGER": str(self.ledger)}
+        variables = {"FAULTS_LEDGER": str(self.ledger), **(variables or {})}
         scheduler_arguments = [str(self.db), str(self.port), str(grace_seconds)]
         arguments = {
             "scheduler": scheduler_arguments + ([mutant] if mutant else []),

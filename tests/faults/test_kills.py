@@ -3,7 +3,7 @@
 Each round starts a scheduler on disk, a worker and a client as real processes, kills some of them with
 SIGKILL at drawn instants, starts them again and compares results, ledger and database.
 
-    DURAKIT_KILL_ROUNDS=200    how many rounds, 50 when not set
+    DURAKIT_KILL_ROUNDS=200    how many rounds; when not set 50, or 200 if nothing may be left out
     DURAKIT_KILL_ROUND=17      this round only
 """
 
@@ -20,7 +20,8 @@ import pytest
 
 from tests.faults import campaign
 
-ROUNDS = int(os.environ.get("DURAKIT_KILL_ROUNDS", "50"))
+IS_LONG_RUN = os.environ.get("DURAKIT_REQUIRE_ALL") == "1"
+ROUNDS = int(os.environ.get("DURAKIT_KILL_ROUNDS", "200" if IS_LONG_RUN else "50"))
 ONLY = os.environ.get("DURAKIT_KILL_ROUND")
 SEEDS = [int(ONLY)] if ONLY else list(range(ROUNDS))
 AT_A_TIME = 2
@@ -33,8 +34,8 @@ class Campaign:
     def __init__(self, seeds: list[int]) -> None:
         self.rounds = {seed: campaign.draw_round(seed) for seed in seeds}
         self._pool = ThreadPoolExecutor(AT_A_TIME)
-        shapes = dict.fromkeys(planned.shape for planned in self.rounds.values())
-        self._durations = {shape: self._pool.submit(campaign.measure, shape) for shape in shapes}
+        kinds = dict.fromkeys((planned.shape, planned.mode) for planned in self.rounds.values())
+        self._durations = {kind: self._pool.submit(campaign.measure, *kind) for kind in kinds}
         self._runs: dict[int, Future[float]] = {}
 
     def result(self, seed: int) -> float:
@@ -46,7 +47,7 @@ class Campaign:
 
     def _run(self, seed: int) -> float:
         planned = self.rounds[seed]
-        duration_seconds = self._durations[planned.shape].result()
+        duration_seconds = self._durations[planned.shape, planned.mode].result()
         with tempfile.TemporaryDirectory(prefix=f"round-{seed}-") as folder:
             return campaign.run(planned, duration_seconds, Path(folder))
 
