@@ -62,7 +62,7 @@ class AsyncLink:
         self._is_closed = True
         self._occasion.never()
         serving, self._serving = self._serving, None
-        if serving is not None:
+        if serving is not None and not serving.done():
             serving.cancel()
             await asyncio.wait([serving])
 
