@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 
 MAX_RESULT_THREADS = 4
-"""Threads that commit results of async activities; those of one instance wait for each other."""
+"""Threads for results that their own threads do not see to: of async activities, and those that came while
+others of their instance were being committed."""
 
 
 class DirectAnswers:
@@ -47,10 +49,10 @@ class DirectAnswers:
     def __init__(self, drop_session: Callable[[str], None], logger: logging.Logger) -> None:
         self._drop_session = drop_session
         self._logger = logger
-        self._guard = threading.Lock()
+        self._changed = threading.Condition()
         self._lines: dict[str, list[pb.ActivityResponse]] = {}
         self._threads: WorkerThreads[str] = WorkerThreads(
-            "durakit-async-results", MAX_RESULT_THREADS, self._commit_line, logger=logger
+            "durakit-results", MAX_RESULT_THREADS, self._commit_line, logger=logger
         )
         self.go_ahead: Callable[[Sequence[pb.ActivityResponse]], AheadTurn | None] = lambda results: None
 
@@ -69,11 +71,9 @@ class DirectAnswers:
         done(job.error is None)
 
     def complete_activity(self, request: pb.ActivityRequest, response: pb.ActivityResponse) -> None:
-        """Commit an activity's result, or leave that to the thread that does so for another of its
-        instance.
-        """
+        """Commit an activity's result, soon and together with others of its instance."""
         instance_id = response.instanceId
-        with self._guard:
+        with self._changed:
             line = self._lines.get(instance_id)
             if line is not None:
                 line.append(response)
@@ -86,31 +86,14 @@ class DirectAnswers:
             self._commit_line(instance_id)
 
     def _commit_line(self, instance_id: str) -> None:
-        """Commit what is in the instance's line, and what comes meanwhile."""
-        try:
-            while results := self._next_results(instance_id):
-                self._commit_results(instance_id, results)
-        except BaseException:
-            with self._guard:
-                self._lines.pop(instance_id, None)
-            raise
-
-    def _next_results(self, instance_id: str) -> list[pb.ActivityResponse]:
-        """Return what has come meanwhile; when that is nothing, the next one is its own thread's affair."""
-        with self._guard:
-            results = self._lines[instance_id]
-            if results:
-                self._lines[instance_id] = []
-            else:
-                del self._lines[instance_id]
-            return results
-
-    def _commit_results(self, instance_id: str, results: list[pb.ActivityResponse]) -> None:
+        """Commit what is in the instance's line; what comes meanwhile is taken up when that is done."""
+        with self._changed:
+            results, self._lines[instance_id] = self._lines[instance_id], []
         turn = None
         if not any(result.HasField("failureDetails") for result in results):
             turn = self._try_ahead(results)
         if turn is None:
-            self.core.do(Job(partial(self._take_results, results)))
+            self.core.do(Job(partial(self._take_results, results), lambda job: self._line_done(instance_id)))
             return
         eager_turn = link.EagerTurn(
             instance_id=instance_id,
@@ -127,6 +110,15 @@ class DirectAnswers:
                 lambda job: self._eager_turn_done(job, instance_id),
             )
         )
+
+    def _line_done(self, instance_id: str) -> None:
+        with self._changed:
+            is_more = bool(self._lines[instance_id])
+            if not is_more:
+                del self._lines[instance_id]
+                self._changed.notify_all()
+        if is_more:
+            self._threads.submit(instance_id)
 
     def _try_ahead(self, results: list[pb.ActivityResponse]) -> AheadTurn | None:
         try:
@@ -153,6 +145,7 @@ class DirectAnswers:
         if job.error is not None:
             self._logger.debug("A turn of %s was run ahead in vain: %s", instance_id, job.error)
             self._drop_session(instance_id)
+        self._line_done(instance_id)
 
     def complete_entity(self, instance_id: str, result: pb.EntityBatchResult) -> None:
         """Nothing: an embedded hub hands out no entity batches."""
@@ -173,9 +166,11 @@ class DirectAnswers:
 
     def join(self, deadline: float) -> bool:
         """Commit what waits, at most until `time.monotonic()` is `deadline`; True if nothing is left."""
-        for instance_id in self._threads.stop():
-            self._commit_line(instance_id)
-        return self._threads.join(deadline)
+        with self._changed:
+            left = max(0.0, deadline - time.monotonic())
+            is_empty = self._changed.wait_for(lambda: not self._lines, left)
+        self._threads.stop()
+        return self._threads.join(deadline) and is_empty
 
     def close(self) -> None:
         """Nothing: no answer waits here."""

@@ -1,10 +1,10 @@
 """The scheduler's engine in a process with others: one lock, one commit for all who wait for it.
 
-Whoever wants something leaves a job. Threads of the worker then take the lock and do all jobs that have been
-left, in one commit, so that a step of an orchestration needs no change of threads. Clients leave theirs to
-the thread that also minds the clock: no code of the engine runs on a thread of the user's, where Ctrl-C may
-strike anywhere. User code never runs under the lock, nor on that thread: a slow orchestrator holds up
-nobody's timers.
+Whoever wants something leaves a job. A thread of the worker that finds the lock free takes it and does all
+jobs that have been left, in one commit, so that a step of an orchestration needs no change of threads.
+Clients leave theirs to the thread that also minds the clock: no code of the engine runs on a thread of the
+user's, where Ctrl-C may strike anywhere. User code never runs under the lock, nor on that thread: a slow
+orchestrator holds up nobody's timers.
 """
 
 from __future__ import annotations
@@ -134,13 +134,15 @@ class Core:
     # --- jobs
 
     def do(self, job: Job) -> None:
-        """Have the job done; on return it is on disk, or has its error. For threads of the worker only."""
+        """Have the job done: here and now, or by the thread that is at it. For threads of the worker only."""
         self._jobs.append(job)
-        with self._lock:
-            # Whoever had the lock before may have done it along with theirs.
-            if not job.is_done:
+        # Whoever has the lock looks for jobs again after giving it back.
+        while self._jobs and self._lock.acquire(blocking=False):
+            try:
                 self._round()
-        self._hand_out()
+            finally:
+                self._lock.release()
+            self._hand_out()
 
     def submit(self, job: Job) -> None:
         """Have the job done, without waiting. For any thread."""
