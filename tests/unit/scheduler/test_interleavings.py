@@ -17,8 +17,13 @@ from durakit.scheduler.machine.instance import Instance, Status
 from .interleavings import SEED, STEPS, Interleavings, InterleavingsAhead, interleave
 from .rig import SECOND
 
-MUTANT_STEPS = 20_000
-"""Within so many steps, drawn from a seed that is always the same, every mutant must be noticed."""
+MUTANT_STEPS, MUTANT_SEEDS = 20_000, range(1, 5)
+"""Within so many steps with one of these seeds, which pass without a fault, every mutant must be noticed."""
+
+
+def life() -> None:
+    for seed in MUTANT_SEEDS:
+        interleave(InterleavingsAhead, MUTANT_STEPS, seed)
 
 
 @pytest.mark.parametrize("machine", [Interleavings, InterleavingsAhead])
@@ -116,7 +121,7 @@ def test_a_scheduler_that_takes_a_stale_turn_is_noticed(
     mutant(monkeypatch)
 
     with pytest.raises(AssertionError, match="a turn counted that was not the next one"):
-        interleave(InterleavingsAhead, MUTANT_STEPS, seed=1)
+        life()
 
 
 @pytest.mark.parametrize("mutant", [applies_the_turn_without_its_results, leaves_the_results_in_the_inbox])
@@ -126,4 +131,4 @@ def test_a_scheduler_that_loses_or_repeats_results_is_noticed(
     mutant(monkeypatch)
 
     with pytest.raises(AssertionError):
-        interleave(InterleavingsAhead, MUTANT_STEPS, seed=1)
+        life()
