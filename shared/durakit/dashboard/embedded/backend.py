@@ -21,6 +21,7 @@ from durakit.dashboard.acts import ProtocolActs
 from durakit.dashboard.backend import BackendError
 from durakit.dashboard.embedded import histories, lists, questions, records, snapshots, workload
 from durakit.dashboard.embedded.home import Home
+from durakit.dashboard.embedded.search import Search
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
 from durakit.dashboard.facts import ChildFact
 from durakit.dashboard.phrases import plain
@@ -97,6 +98,7 @@ class EmbeddedBackend(ProtocolActs):
         self._now = now
         self._reader = Reader(self._engine.store)
         self._digests = histories.Digests()
+        self._search = Search(self._engine.store.path)
         self._watching = Watching(self._engine, self._home)
         self._samplers: dict[str, workload.Sampler] = {}
         self._sampling: asyncio.Task[None] | None = None
@@ -129,6 +131,7 @@ class EmbeddedBackend(ProtocolActs):
             self._sampling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sampling
+        self._search.close()
         self._reader.close()
 
     async def call(self, hub: str, method: str, request: Any) -> Any:
@@ -236,7 +239,12 @@ class EmbeddedBackend(ProtocolActs):
         only = None
         if wanted.waiting is not None or wanted.on is not None or wanted.attention:
             only = await self._waiting(task_hub, wanted)
-        found, rows = await self._ask(lambda ask: questions.page(ask, row, query, only))
+
+        def read(ask: Connection) -> tuple[Any, Any, str | None]:
+            searched = self._search.candidates(ask, row, wanted)
+            return *questions.page(ask, row, query, only, searched.rows), searched.notice
+
+        found, rows, notice = await self._ask(read)
         shown = await self._with_reasons(task_hub, rows)
         if wanted.statuses:
             # A resident instance is newer in memory than on disk.
@@ -246,6 +254,7 @@ class EmbeddedBackend(ProtocolActs):
             after=lists.cursor(found.keys[-1]) if found.has_after and found.keys else None,
             before=lists.cursor(found.keys[0]) if found.has_before and found.keys else None,
             searched=found.searched,
+            notices=() if notice is None else (notice,),
         )
 
     async def _waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[int]:
@@ -299,7 +308,10 @@ class EmbeddedBackend(ProtocolActs):
                 by_status[each] = by_status.get(each, 0) + 1
             return api.Counts(by_status, attention=None)
         counted = await self._kept_for_a_while(
-            ("counts", row, plain_filter), lambda ask: lists.counts(ask, row, plain_filter)
+            ("counts", row, plain_filter),
+            lambda ask: lists.counts(
+                ask, row, plain_filter, self._search.candidates(ask, row, plain_filter).rows
+            ),
         )
         return replace(counted, attention=await self._home.ask(lambda: workload.attention(task_hub)))
 
@@ -315,7 +327,10 @@ class EmbeddedBackend(ProtocolActs):
         # Relative times move on with every question; to the second they are the same question.
         key = replace(filter, created_from_ns=_second(filter.created_from_ns))
         return await self._kept_for_a_while(
-            ("histogram", row, key, buckets), lambda ask: lists.histogram(ask, row, filter, buckets, now_ns)
+            ("histogram", row, key, buckets),
+            lambda ask: lists.histogram(
+                ask, row, filter, buckets, now_ns, self._search.candidates(ask, row, filter).rows
+            ),
         )
 
     async def names(self, hub: str) -> list[str]:

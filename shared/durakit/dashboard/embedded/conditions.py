@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,7 @@ class Conditions:
         along: the conditions that this index decides by itself.
         is_narrow: an index leads to few rows, which are then sorted, instead of walking in order.
         needs_scan: rows have to be looked at one by one; how many cannot be foreseen.
+        is_chosen: row numbers are given, which no index need lead to.
     """
 
     parts: list[str] = field(default_factory=list)
@@ -46,6 +48,7 @@ class Conditions:
     along: list[tuple[str, Any]] = field(default_factory=list)
     is_narrow: bool = False
     needs_scan: bool = False
+    is_chosen: bool = False
 
     def add(self, part: str, *parameters: Any) -> None:
         self.parts.append(part)
@@ -59,7 +62,7 @@ class Conditions:
     @property
     def source(self) -> str:
         """What stands after FROM."""
-        return f"instance i INDEXED BY {self.index}"
+        return "instance i NOT INDEXED" if self.is_chosen else f"instance i INDEXED BY {self.index}"
 
 
 def statuses_of(words: frozenset[str]) -> list[Status]:
@@ -73,9 +76,17 @@ def word_of(status: int) -> str:
     return "terminated" if status == Status.CANCELED else Status(status).word
 
 
-def conditions_for(hub_row: int, wanted: InstanceFilter) -> Conditions:
-    """Return a filter as conditions. `waiting`, `on` and `attention` are not in the store."""
+def conditions_for(hub_row: int, wanted: InstanceFilter, among: Sequence[int] | None = None) -> Conditions:
+    """Return a filter as conditions. `waiting`, `on` and `attention` are not in the store.
+
+    Args:
+        among: the row numbers of all that can match, when something else has found them; None: unknown.
+    """
     made = Conditions()
+    if among is not None:
+        # Numbers of our own, written out: there may be more than a statement can have parameters.
+        made.add(f"i.row IN ({','.join(map(str, among))})")
+        made.is_narrow = made.is_chosen = True
     made.add("i.hub = ?", hub_row)
     made.along.append(("i.hub = ?", hub_row))
     _order_of_life(made, wanted)
@@ -157,12 +168,13 @@ def _after(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
+def spellings(text: str) -> list[str]:
+    """Return how a text may stand in a payload: as it is, and as JSON in ASCII (é is \\u00e9)."""
+    return list(dict.fromkeys([text, json.dumps(text)[1:-1]]))
+
+
 def _text(made: Conditions, text: str, places: frozenset[str]) -> None:
-    patterns = [f"%{_like(text)}%"]
-    # Many SDKs write JSON in ASCII: é is \u00e9 there, and a quote \".
-    escaped = json.dumps(text)[1:-1]
-    if escaped != text:
-        patterns.append(f"%{_like(escaped)}%")
+    patterns = [f"%{_like(spelling)}%" for spelling in spellings(text)]
     parts, parameters = [], []
     for place in sorted(places):
         for pattern in patterns:

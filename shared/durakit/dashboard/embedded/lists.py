@@ -69,13 +69,20 @@ def read_cursor(text: str) -> Key:
         ) from None
 
 
-def find(connection: Connection, hub_row: int, query: InstanceQuery, only: Sequence[int] | None) -> Found:
+def find(
+    connection: Connection,
+    hub_row: int,
+    query: InstanceQuery,
+    only: Sequence[int] | None,
+    among: Sequence[int] | None = None,
+) -> Found:
     """Return a page.
 
     Args:
         only: row numbers to choose from, for conditions that the store does not know; None: all.
+        among: row numbers of all that can match, from the search index; None: unknown.
     """
-    conditions = conditions_for(hub_row, query.filter)
+    conditions = conditions_for(hub_row, query.filter, among)
     place = query.after or query.before
     start = None if place is None else read_cursor(place)
     backwards = query.before is not None
@@ -240,12 +247,14 @@ class _Walk:
 # --- counts
 
 
-def counts(connection: Connection, hub_row: int, wanted: InstanceFilter) -> Counts:
+def counts(
+    connection: Connection, hub_row: int, wanted: InstanceFilter, among: Sequence[int] | None = None
+) -> Counts:
     """Return how many instances match, per status; `roots` and the statuses themselves are not applied."""
     asked = replace(wanted, statuses=frozenset(), roots=False)
     if replace(asked, created_from_ns=None, created_to_ns=None).is_empty:
         return Counts(_by_index(connection, hub_row, asked))
-    conditions = conditions_for(hub_row, asked)
+    conditions = conditions_for(hub_row, asked, among)
     if conditions.is_narrow or not conditions.needs_scan:
         found = connection.execute(
             f"SELECT status, count(*) FROM (SELECT i.status FROM {conditions.source} "
@@ -311,11 +320,16 @@ def _by_word(found: Iterable[tuple[int, int]]) -> dict[str, int]:
 
 
 def histogram(
-    connection: Connection, hub_row: int, wanted: InstanceFilter, buckets: int, now_ns: int
+    connection: Connection,
+    hub_row: int,
+    wanted: InstanceFilter,
+    buckets: int,
+    now_ns: int,
+    among: Sequence[int] | None = None,
 ) -> Histogram:
     """Return instances by start, in about so many buckets of a round width."""
     asked = replace(wanted, roots=False)
-    conditions = conditions_for(hub_row, asked)
+    conditions = conditions_for(hub_row, asked, among)
     # Two questions, because SQLite answers only one extreme at a time from the index.
     ends = "SELECT {}(created_ns) FROM instance INDEXED BY instance_created WHERE hub = ?"
     oldest, newest = (

@@ -10,9 +10,13 @@ from durakit.scheduler.store.store import Connection
 
 
 def page(
-    ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int] | None
+    ask: Connection,
+    hub_row: int,
+    query: api.InstanceQuery,
+    only: Sequence[int] | None,
+    among: Sequence[int] | None = None,
 ) -> tuple[lists.Found, list[tuple[int, str, api.InstanceRow]]]:
-    found = lists.find(ask, hub_row, query, only)
+    found = lists.find(ask, hub_row, query, only, among)
     return found, records.rows_by_number(ask, [number for _, number in found.keys])
 
 
