@@ -121,10 +121,11 @@ def build(
     teller = _Teller(scene, now_ns, join)
     messages = teller.tell()
     columns, renamed, joined = _joined_columns(teller.columns, messages, most_columns)
-    messages = [
-        replace(m, source=renamed.get(m.source, m.source), target=renamed.get(m.target, m.target))
-        for m in messages
-    ]
+    if renamed:
+        messages = [
+            replace(m, source=renamed.get(m.source, m.source), target=renamed.get(m.target, m.target))
+            for m in messages
+        ]
     messages, left_out = _shortened(messages)
     return SequenceDiagram(
         title=f"{scene.row.name} {scene.row.id}",

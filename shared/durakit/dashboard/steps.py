@@ -127,15 +127,20 @@ class Step:
     @property
     def status(self) -> StepStatus:
         """What became of it; a call between two attempts is open."""
-        if self.is_retrying:
-            return "open"
-        status = self.last.status
-        return "cancelled" if status == "open" and self.is_cancelled else status
+        # Asked for every step of a drawing, several times: hence no calls.
+        last = self.attempts[-1]
+        if last.ended_ns is None:
+            return "cancelled" if self.is_cancelled else "open"
+        if last.failure is None:
+            return "completed"
+        return "open" if last.retry_due_ns is not None and not self.is_cancelled else "failed"
 
     @property
     def ended_ns(self) -> int | None:
         """When it ended; None while it is open."""
-        return self.last.ended_ns if self.status in ("completed", "failed") else None
+        last = self.attempts[-1]
+        is_retrying = last.failure is not None and last.retry_due_ns is not None and not self.is_cancelled
+        return None if is_retrying else last.ended_ns
 
 
 @dataclass
