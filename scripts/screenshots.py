@@ -24,9 +24,11 @@ PAGES = {
     "06-timeline-5000": f"/h/{HUB}/i/photos-2026-11-21",
     "07-timeline-family": f"/h/{HUB}/i/orders-2026-11-21/timeline?kids=1",
     "08-history": f"/h/{HUB}/i/po-1042/history?e=2",
+    "08-history-family": f"/h/{HUB}/i/orders-2026-11-21/history?kids=1",
     "09-sequence": f"/h/{HUB}/i/po-1042/sequence",
     "10-sequence-family": f"/h/{HUB}/i/batch-77/sequence?kids=1",
     "11-input-output": f"/h/{HUB}/i/po-1039/data",
+    "11-input-output-family": f"/h/{HUB}/i/orders-2026-11-21/data?kids=1",
     "12-failure": f"/h/{HUB}/i/charge-1041",
     "13-relations": f"/h/{HUB}/i/batch-77/relations",
     "14-suspended": f"/h/{HUB}/i/inv-eu-3",
@@ -54,7 +56,11 @@ def take(browser: Browser, url: str, folder: Path, names: Sequence[str]) -> int:
     count = 0
     for theme in THEMES:
         for width in (*WIDTHS, WIDE):
-            shown = [name for name in names if width != WIDE or name.startswith(("01", "05", "06", "16"))]
+            shown = [
+                name
+                for name in names
+                if width != WIDE or name.startswith(("01", "05", "06", "08-history-family", "16"))
+            ]
             page = browser.new_page(
                 viewport={"width": width, "height": _HEIGHT},
                 color_scheme="dark" if theme == "dark" else "light",

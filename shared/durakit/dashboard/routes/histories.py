@@ -9,16 +9,30 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from durakit.dashboard.backend import BackendError, EventQuery, NumberedEvent
+from durakit.dashboard.backend import BackendError, EventQuery, InstanceRow, NumberedEvent
 from durakit.dashboard.routes.heads import head_of
 from durakit.dashboard.routes.instances import attachment
+from durakit.dashboard.routes.kin import kin_of, merged_events
 from durakit.dashboard.routes.paths import get, hub_of, id_of, options_of, page
 from durakit.dashboard.site import Site
-from durakit.dashboard.views.history import EventView, HistoryView, event_row, history_rows
+from durakit.dashboard.views.frame import Frame
+from durakit.dashboard.views.history import (
+    BOOKKEEPING,
+    LABELS,
+    EventView,
+    HistoryView,
+    event_row,
+    history_rows,
+    merged_rows,
+)
+from durakit.dashboard.views.instance import Head
 from durakit.history import history_as_json
+from durakit.wire.messages import orchestration_pb2 as pb
 
 PAGE_EVENTS = 200
 _EVENTS_AROUND = 20
+EXPORTED_EVENTS = 50_000
+"""Of descendants in one file; whole histories only."""
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -27,7 +41,9 @@ def add(app: FastAPI, site: Site) -> None:
     async def history(request: Request) -> Response:
         hub, instance_id = hub_of(request), id_of(request)
         frame, head = await head_of(site, hub, instance_id, "history")
-        options = options_of(request, "kind", "q", "turns", "order", "after", "e")
+        options = options_of(request, "kind", "q", "turns", "order", "after", "e", "kids", "of")
+        if options.get("kids") == "1":
+            return site.answer(request, "history.html", await _of_all(site, frame, head, options))
         query = query_of(options)
         found = await site.backend.events(hub, instance_id, query)
         digest = await site.backend.digest(hub, instance_id)
@@ -46,9 +62,9 @@ def add(app: FastAPI, site: Site) -> None:
         if not found:
             raise BackendError("not_found", f"There is no instance {instance_id} in hub {hub}.")
         events = await site.backend.history(hub, instance_id)
-        text = history_as_json(
-            events, instance_id=instance_id, name=found[0].name, status=found[0].status.upper()
-        )
+        text = _fixture(found[0], events)
+        if request.query_params.get("kids") == "1":
+            text = await _with_descendants(site, hub, found[0], text)
         headers = {}
         if request.query_params.get("download") == "1":
             name = re.sub(r"[^\w-]", "_", instance_id)[:80]
@@ -84,6 +100,38 @@ def add(app: FastAPI, site: Site) -> None:
     get(app, base, history)
     page(app, f"{base}/{{n:int}}", event)
     get(app, f"{base}/{{n:int}}/{{which}}", payload)
+
+
+async def _of_all(site: Site, frame: Frame, head: Head, options: dict[str, str]) -> HistoryView:
+    """Return the history with those of all descendants."""
+    kin = await kin_of(site, head.hub, head.row)
+    query = replace(query_of({**options, "e": "", "after": ""}), after=None)
+    if not query.kinds and options.get("turns") != "0":
+        query = replace(query, kinds=frozenset(LABELS) - BOOKKEEPING)
+    found = await merged_events(site, head.hub, kin, query, options.get("after"))
+    number = _number(options.get("e"))
+    opened = None if number is None else (options.get("of", head.row.id), number)
+    view = HistoryView(frame, head, merged_rows(found, kin, opened=opened), found.total, options, kin=kin)
+    following = None if found.next is None else view.link(after=found.next, e=None, of=None)
+    return replace(view, next=following)
+
+
+def _fixture(row: InstanceRow, events: list[pb.HistoryEvent]) -> str:
+    return history_as_json(events, instance_id=row.id, name=row.name, status=row.status.upper())
+
+
+async def _with_descendants(site: Site, hub: str, row: InstanceRow, text: str) -> str:
+    """Return a fixture with those of the descendants beside it; replay reads it as it reads the one alone."""
+    kin = await kin_of(site, hub, row)
+    texts, left_out, events_left = [], kin.left_out, EXPORTED_EVENTS
+    for member in kin.descendants:
+        if member.digest.events > events_left:
+            left_out += 1
+            continue
+        events_left -= member.digest.events
+        texts.append(_fixture(member.row, await site.backend.history(hub, member.row.id)).rstrip())
+    descendants = ",\n".join(texts)
+    return f'{text.rstrip()[:-1].rstrip()},\n  "leftOut": {left_out},\n  "descendants": [{descendants}]\n}}\n'
 
 
 def query_of(options: dict[str, str]) -> EventQuery:

@@ -15,11 +15,13 @@ from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timel
 from durakit.dashboard.backend import BackendError, InstanceRow
 from durakit.dashboard.pages import wants_json
 from durakit.dashboard.routes.heads import head_of
+from durakit.dashboard.routes.kin import kin_of
 from durakit.dashboard.routes.paths import get, hub_of, id_of, options_of, page
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.site import Site
-from durakit.dashboard.views.data import data_view
-from durakit.dashboard.views.instance import RelationsView, StepsView
+from durakit.dashboard.views.data import DataView, data_view
+from durakit.dashboard.views.instance import Head, RelationsView, StepsView, act_offers
+from durakit.dashboard.views.kin import Kin, Member
 
 _CHILDREN_DRAWN = 50
 _DEEP = 5
@@ -91,6 +93,9 @@ def add(app: FastAPI, site: Site) -> None:
         if view.failures:
             drawn = await _draw(timeline.build, Scene(head.row, digest), frame.now_ns, only_failed=True)
             view = replace(view, drawing=drawn)
+        options = options_of(request, "kids", "open")
+        if options.get("kids") == "1":
+            view = await _with_descendants(site, replace(view, options=options))
         return site.answer(request, "data.html", view)
 
     async def raw(request: Request) -> Response:
@@ -119,6 +124,26 @@ def add(app: FastAPI, site: Site) -> None:
     page(app, f"{base}/data", data)
     page(app, f"{base}/relations", relations)
     page(app, base, instance)
+
+
+async def _with_descendants(site: Site, view: DataView) -> DataView:
+    """Return the view with what went in and out of all descendants."""
+    hub = view.head.hub
+    kin = await kin_of(site, hub, view.head.row)
+
+    async def part(member: Member) -> tuple[Member, DataView] | None:
+        try:
+            found = await site.backend.instance(hub, member.row.id)
+        except BackendError as error:
+            if error.trouble != "not_found":
+                raise
+            return None  # purged a moment ago
+        head = Head(hub, found, "data", act_offers(hub, found.row))
+        return member, data_view(view.frame, head, found, member.digest, is_brief=True)
+
+    parts = [each for each in await asyncio.gather(*map(part, kin.descendants)) if each is not None]
+    kin = Kin([kin.members[0], *(member for member, _ in parts)], kin.left_out)
+    return replace(view, kin=kin, descendants=[each for _, each in parts])
 
 
 async def _draw(build: Callable[..., T], scene: Scene, now_ns: int, **options: Any) -> T:

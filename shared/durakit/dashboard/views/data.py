@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.dashboard import words
@@ -13,6 +13,7 @@ from durakit.dashboard.phrases import Phrase, Piece, code, phrase
 from durakit.dashboard.steps import Attempt, Digest, Failure, Step
 from durakit.dashboard.views.frame import Frame, phrase_json
 from durakit.dashboard.views.instance import Head
+from durakit.dashboard.views.kin import Kin
 from durakit.dashboard.views.payloads import Payload, payload
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]*)", line \d+')
@@ -56,6 +57,7 @@ class DataView:
         advice: what a failure of a known kind means, in words.
         failing: numbers of the steps that lead to the failure.
         statuses: (time, text) of the custom status; only the present one, unless more is known.
+        kin, descendants: when all descendants are shown too, those of `kin` in the same order.
     """
 
     frame: Frame
@@ -69,9 +71,26 @@ class DataView:
     failing: Sequence[int] = ()
     statuses: Sequence[tuple[int | None, str]] = ()
     drawing: Any = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    kin: Kin | None = None
+    descendants: Sequence[DataView] = ()
+
+    @property
+    def failed_descendants(self) -> list[DataView]:
+        """Those to be looked at first."""
+        return [each for each in self.descendants if each.head.row.status == "failed"]
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON twin."""
+        if self.kin is None:
+            return self._own_json()
+        descendants = [
+            {**each._own_json(), "depth": member.depth}
+            for each, member in zip(self.descendants, self.kin.descendants, strict=True)
+        ]
+        return {**self._own_json(), "descendants": descendants, "leftOut": self.kin.left_out}
+
+    def _own_json(self) -> dict[str, Any]:
         return {
             "instance": self.head.as_json(),
             "input": self.input.as_json(),
@@ -92,17 +111,19 @@ class DataView:
         }
 
 
-def data_view(frame: Frame, head: Head, instance: Instance, digest: Digest) -> DataView:
-    """Return the context of the tab."""
+def data_view(
+    frame: Frame, head: Head, instance: Instance, digest: Digest, *, is_brief: bool = False
+) -> DataView:
+    """Return the context of the tab; a brief one is part of an ancestor's."""
     culprit = failing_step(digest) if instance.failure is not None else None
     present = instance.custom_status
     return DataView(
         frame=frame,
         head=head,
         digest=digest,
-        input=payload("input", instance.input),
-        output=payload("output", instance.output),
-        custom_status=payload("customStatus", present),
+        input=payload("input", instance.input, is_brief=is_brief),
+        output=payload("output", instance.output, is_brief=is_brief),
+        custom_status=payload("customStatus", present, is_brief=is_brief),
         failures=chain(instance.failure, culprit),
         advice=advice(instance.failure),
         failing=[] if culprit is None else [culprit[0].number],

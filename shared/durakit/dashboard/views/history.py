@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import EventPage, NumberedEvent
+from durakit.dashboard.backend import EventPage, InstanceRow, NumberedEvent
 from durakit.dashboard.phrases import Phrase, code, phrase
 from durakit.dashboard.steps import Digest, Failure, Turn, failure_of
+from durakit.dashboard.text import segment
 from durakit.dashboard.views.frame import Frame, phrase_json
 from durakit.dashboard.views.instance import Head
+from durakit.dashboard.views.kin import Kin, MergedPage
 from durakit.dashboard.views.payloads import Payload, payload
 
 LABELS = {
@@ -66,6 +69,7 @@ class EventRow:
         pair: number of the event that answers it, or that it answers.
         is_open: it asks for something that has not come.
         payloads: whole, when the row is opened.
+        of: the instance whose event it is, where events of several stand together.
     """
 
     number: int
@@ -82,6 +86,7 @@ class EventRow:
     is_opened: bool = False
     payloads: tuple[Payload, ...] = ()
     failure: Failure | None = None
+    of: InstanceRow | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class HistoryView:
         kinds: (protocol name, label) to choose from.
         next: query string of the following page; None at the end.
         end: query string of the newest page.
+        kin: the instances whose events are shown, when they are not only this one's.
     """
 
     frame: Frame
@@ -110,6 +116,37 @@ class HistoryView:
     total: int
     options: Mapping[str, str] = field(default_factory=dict)
     next: str | None = None
+    kin: Kin | None = None
+
+    def place(self, row: EventRow, number: int | None = None) -> str:
+        """Return the anchor of an event, or of another one of the same instance."""
+        shown = row.number if number is None else number
+        return f"e{shown}" if self._is_own(row) else f"e{shown}-{segment(row.of.id if row.of else '')}"
+
+    def id_of(self, row: EventRow) -> str:
+        """Return the instance whose event it is."""
+        return self.head.row.id if row.of is None else row.of.id
+
+    def open_link(self, row: EventRow) -> str:
+        """Return the query string that opens an event, or closes it."""
+        if row.is_opened:
+            return self.link(e=None, of=None)
+        return self.link(e=str(row.number), of=None if self._is_own(row) else self.id_of(row))
+
+    def pair_link(self, row: EventRow) -> str | None:
+        """Return the query string that opens an event's other end; None when another page has it."""
+        if self.kin is None:
+            return self.link(e=str(row.pair), after=None)
+        if (self.id_of(row), row.pair) not in self._shown:
+            return None
+        return self.link(e=str(row.pair), of=None if self._is_own(row) else self.id_of(row))
+
+    @cached_property
+    def _shown(self) -> frozenset[tuple[str, int]]:
+        return frozenset((self.id_of(row), row.number) for row in self.rows if isinstance(row, EventRow))
+
+    def _is_own(self, row: EventRow) -> bool:
+        return row.of is None or row.of.id == self.head.row.id
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
@@ -124,11 +161,12 @@ class HistoryView:
 
     def as_json(self) -> dict[str, Any]:
         """Return this page; the whole history, for replay, is the twin's own route."""
-        return {
+        told = {
             "instance": self.head.as_json(),
             "total": self.total,
             "events": [event_json(row) for row in self.rows if isinstance(row, EventRow)],
         }
+        return told if self.kin is None else {**told, "leftOut": self.kin.left_out, "next": self.next}
 
 
 @dataclass(frozen=True)
@@ -146,7 +184,9 @@ class EventView:
 
 def event_json(row: EventRow) -> dict[str, Any]:
     """Return an event of the page for JSON."""
+    of = {} if row.of is None else {"instanceId": row.of.id, "name": row.of.name}
     return {
+        **of,
         "number": row.number,
         "kind": row.kind,
         "at": words.rfc3339(row.at_ns),
@@ -173,6 +213,20 @@ def history_rows(
                 rows.append(TurnRow(turns[numbered.number]))
             continue
         rows.append(event_row(numbered, digest, names, is_opened=numbered.number == opened))
+    return rows
+
+
+def merged_rows(page: MergedPage, kin: Kin, *, opened: tuple[str, int] | None = None) -> list[EventRow]:
+    """Return events of several instances as lines; times count from the start of the one at the top."""
+    started_ns = kin.members[0].digest.started_ns
+    names = {member.row.id: _names(member.digest) for member in kin.members}
+    rows = []
+    for member, numbered in page.events:
+        instance_id = member.row.id
+        is_opened = (instance_id, numbered.number) == opened
+        row = event_row(numbered, member.digest, names[instance_id], is_opened=is_opened)
+        offset_ns = row.at_ns - (started_ns or row.at_ns)
+        rows.append(replace(row, of=member.row, offset_ns=offset_ns))
     return rows
 
 

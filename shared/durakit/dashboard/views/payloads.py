@@ -9,6 +9,8 @@ from typing import Any, Literal
 WHOLE_BYTES = 256 * 1024
 """Up to this size a payload is shown whole; of larger ones the first `CUT_CHARACTERS`."""
 CUT_CHARACTERS = 64 * 1024
+BRIEF_CHARACTERS = 2_000
+"""Of payloads of descendants that share a page."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,16 @@ class Payload:
         return {"text": self.text, "bytes": self.size, "kind": self.kind, "isCut": self.is_cut}
 
 
-def payload(name: str, text: str | None) -> Payload:
-    """Return a payload to show."""
+def payload(name: str, text: str | None, *, is_brief: bool = False) -> Payload:
+    """Return a payload to show; brief where many stand on one page."""
     if text is None:
         return Payload(name, None, 0, "absent")
     if not text:
         return Payload(name, "", 0, "empty")
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-    if size > WHOLE_BYTES:
-        return Payload(name, text[:CUT_CHARACTERS], size, "json" if text[0] in '{["' else "text", True)
+    whole, cut = (BRIEF_CHARACTERS, BRIEF_CHARACTERS) if is_brief else (WHOLE_BYTES, CUT_CHARACTERS)
+    if size > whole:
+        return Payload(name, text[:cut], size, "json" if text[0] in '{["' else "text", True)
     try:
         json.loads(text)
     except (ValueError, RecursionError):
