@@ -23,6 +23,11 @@ SOON_SECONDS = 20.0
 INSTANCE = "i1"
 
 
+@pytest.fixture(autouse=True)
+def wants_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURAKIT_LINK", "on")
+
+
 class Opened:
     """A link that a worker has opened, from the scheduler's side."""
 
