@@ -17,10 +17,12 @@ PAGES = {
     "zoomed": "/i/batch-77/timeline?kids=1&idle=0",
     "crowd": "/i/photos-2026-11-21",
     "history": "/i/po-1042/history?e=2",
+    "history-of-all": "/i/orders-2026-11-21/history?kids=1",
     "event": "/i/po-1042/history/2",
     "sequence": "/i/po-1042/sequence",
     "family": "/i/orders-2026-11-21/sequence?kids=1",
     "data": "/i/po-1039/data",
+    "data-of-all": "/i/orders-2026-11-21/data?kids=1",
     "failure": "/i/charge-1041",
     "relations": "/i/batch-77/relations",
     "generations": "/i/cleanup-tmp/relations",
@@ -47,6 +49,8 @@ SEEN = {
     "crowd": "hash_file",
     "history": "Orchestration started",
     "sequence": "check_budget",
+    "history-of-all": "batch-77:0003",
+    "data-of-all": "CardDeclined",
     "data": "approved by dana",
     "failure": "Failure chain",
     "relations": "you are here",
@@ -78,7 +82,18 @@ def test_a_page_says_the_same_without_script(open_page: Open, name: str) -> None
 
 @pytest.mark.parametrize("width", [320, 400, 720, 1180, 2000])
 @pytest.mark.parametrize(
-    "name", ["instances", "waiting", "crowd", "history", "failure", "relations", "workers"]
+    "name",
+    [
+        "instances",
+        "waiting",
+        "crowd",
+        "history",
+        "history-of-all",
+        "data-of-all",
+        "failure",
+        "relations",
+        "workers",
+    ],
 )
 def test_a_page_never_scrolls_sideways(open_page: Open, name: str, width: int) -> None:
     page = open_page(PAGES[name], viewport={"width": width, "height": 800})
@@ -94,7 +109,19 @@ def test_axe_finds_no_serious_fault(open_page: Open, axe: str, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["instances", "waiting", "history", "sequence", "failure", "relations", "workers", "act-raise"]
+    "name",
+    [
+        "instances",
+        "waiting",
+        "history",
+        "history-of-all",
+        "data-of-all",
+        "sequence",
+        "failure",
+        "relations",
+        "workers",
+        "act-raise",
+    ],
 )
 def test_axe_finds_no_serious_fault_in_the_dark(open_page: Open, axe: str, name: str) -> None:
     page = open_page(PAGES[name], color_scheme="dark")
