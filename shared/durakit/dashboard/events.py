@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from durakit.dashboard.backend import EventQuery, NumberedEvent
-from durakit.wire.messages import orchestration_pb2 as pb
 
 
 def is_wanted(numbered: NumberedEvent, query: EventQuery) -> bool:
@@ -14,9 +13,10 @@ def is_wanted(numbered: NumberedEvent, query: EventQuery) -> bool:
             return False
     if query.kinds and numbered.event.WhichOneof("eventType") not in query.kinds:
         return False
-    return not query.text or query.text.casefold() in _searched(numbered.event)
+    return not query.text or contains(numbered.event.SerializeToString(), query.text)
 
 
-def _searched(event: pb.HistoryEvent) -> str:
-    # Text fields stand in the wire form as they are; only what is binary between them is lost.
-    return event.SerializeToString().decode(errors="ignore").casefold()
+def contains(wire: bytes, text: str) -> bool:
+    """Return whether a text stands in events of the wire form, in whatever case."""
+    # Text fields stand there as they are; only what is binary between them is lost.
+    return text.casefold() in wire.decode(errors="ignore").casefold()

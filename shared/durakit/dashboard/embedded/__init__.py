@@ -7,6 +7,7 @@ search      a side index for free text, off the write path
 questions   what takes more than one statement
 histories   digests of histories, grown turn by turn, and pages of events
 workload    what queues and streams tell: who runs what, what waits, who would take it
+family      ancestors and descendants
 home        the scheduler's loop, asked from the pages' one
 snapshots   what memory tells of instances
 watching    changes, joined until somebody asks

@@ -19,9 +19,9 @@ from typing import Any, Protocol, TypeVar
 from durakit.dashboard import backend as api
 from durakit.dashboard.acts import ProtocolActs
 from durakit.dashboard.backend import BackendError
-from durakit.dashboard.embedded import histories, lists, questions, records, snapshots, workload
+from durakit.dashboard.embedded import family, histories, lists, questions, records, snapshots, workload
 from durakit.dashboard.embedded.home import Home
-from durakit.dashboard.embedded.search import Search
+from durakit.dashboard.embedded.search import SUFFIX, Search
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
 from durakit.dashboard.facts import ChildFact
 from durakit.dashboard.phrases import plain
@@ -59,7 +59,6 @@ _KEPT_SECONDS = 2.0
 """How long counts and histograms of a filter are good enough."""
 _REASONS_WITH_HISTORY = 200
 _CHILDREN_LOOKED_AT = 200
-_GENERATIONS_DEEP = 20
 
 
 class Scheduler(Protocol):
@@ -206,7 +205,7 @@ class EmbeddedBackend(ProtocolActs):
         if path is None:
             return None
         total = 0
-        for suffix in ("", "-wal"):
+        for suffix in ("", "-wal", SUFFIX):
             with contextlib.suppress(OSError):
                 total += os.stat(f"{path}{suffix}").st_size
         return total
@@ -422,45 +421,7 @@ class EmbeddedBackend(ProtocolActs):
         self, hub: str, instance_id: str, *, per_level: int = 50, only_open_and_failed: bool = False
     ) -> api.Family:
         """Return ancestors, descendants and generations."""
-        found = await self.rows(hub, [instance_id])
-        if not found:
-            raise self._no_instance(hub, instance_id)
-        this = found[0]
-        members = [api.Relative(this, 0)]
-        parent_id, depth = this.parent_id, -1
-        while parent_id is not None and depth > -_GENERATIONS_DEEP:
-            found = await self.rows(hub, [parent_id])
-            if not found:
-                break
-            members.insert(0, api.Relative(found[0], depth))
-            parent_id, depth = found[0].parent_id, depth - 1
-        below = await self._descendants(hub, this, 1, per_level, only_open_and_failed)
-        members = _with_hidden([*members, *below])
-        digest = await self.digest(hub, instance_id)
-        current = api.Generation(
-            None, digest.execution_id or None, digest.started_ns, digest.ended_ns, True, True
-        )
-        return api.Family(members, [current])
-
-    async def _descendants(
-        self, hub: str, of: api.InstanceRow, depth: int, per_level: int, narrowed: bool
-    ) -> list[api.Relative]:
-        total = 0 if of.children is None else of.children.total
-        if not total or depth > _GENERATIONS_DEEP:
-            return []
-        wanted = api.InstanceFilter(parent=of.id)
-        urgent = replace(wanted, statuses=frozenset({*api.OPEN_STATUSES, "failed"}))
-        rows = (await self.instances(hub, api.InstanceQuery(urgent, "started", size=per_level))).rows
-        if not narrowed and len(rows) < per_level:
-            query = api.InstanceQuery(wanted, "started", size=per_level)
-            known = {row.id for row in rows}
-            rows += [row for row in (await self.instances(hub, query)).rows if row.id not in known]
-            rows = sorted(rows[:per_level], key=lambda row: row.created_ns)
-        members = []
-        for row in rows:
-            members.append(api.Relative(row, depth))
-            members += await self._descendants(hub, row, depth + 1, per_level, narrowed)
-        return members
+        return await family.of(self, hub, instance_id, per_level, only_open_and_failed)
 
     async def raised_before(self, hub: str, name: str) -> dict[str, int]:
         """Return names of events raised in the latest runs of an orchestration, and in how many."""
@@ -496,20 +457,6 @@ class EmbeddedBackend(ProtocolActs):
     def watch(self, hub: str) -> AbstractAsyncContextManager[EmbeddedWatch]:
         """Return what tells changes of a hub's instances."""
         return self._watching.watch(hub)
-
-
-def _with_hidden(members: list[api.Relative]) -> list[api.Relative]:
-    """Say of each member how many of its children are not among the others; of ancestors nothing."""
-    shown: dict[str, int] = {}
-    for member in members:
-        if member.row.parent_id is not None:
-            shown[member.row.parent_id] = shown.get(member.row.parent_id, 0) + 1
-    told = []
-    for member in members:
-        total = member.row.children.total if member.row.children is not None else 0
-        hidden = max(0, total - shown.get(member.row.id, 0)) if member.depth >= 0 else 0
-        told.append(replace(member, hidden=hidden))
-    return told
 
 
 def _why_stuck(reason: Reason | None) -> str | None:

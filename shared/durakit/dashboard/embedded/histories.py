@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.dashboard.backend import EventPage, EventQuery, NumberedEvent
-from durakit.dashboard.events import is_wanted
+from durakit.dashboard.events import contains, is_wanted
 from durakit.dashboard.steps import Digest
 from durakit.scheduler.store.store import Connection
 from durakit.wire import framing
@@ -116,7 +116,7 @@ def page_of_events(connection: Connection, row: int, query: EventQuery) -> Event
     while 0 <= at < len(counts) and len(found) <= query.limit:
         last = min(max(at + step * (_SEARCHED_TURNS - 1), 0), len(counts) - 1)
         low, high = min(at, last), max(at, last)
-        numbered = _numbered(connection, row, counts[low][0], counts[high][0], starts[low])
+        numbered = _numbered(connection, row, counts[low][0], counts[high][0], starts[low], query.text)
         if query.newest_first:
             numbered.reverse()
         found += [event for event in numbered if is_wanted(event, query)]
@@ -135,7 +135,13 @@ def _first_place(starts: list[int], query: EventQuery, total: int) -> int:
     return max((at for at, start in enumerate(starts) if start <= wanted), default=len(starts))
 
 
-def _numbered(connection: Connection, row: int, low: int, high: int, number: int) -> list[NumberedEvent]:
+def _numbered(
+    connection: Connection, row: int, low: int, high: int, number: int, text: str | None
+) -> list[NumberedEvent]:
+    """Return the events of some turns; none when the text stands in none of them."""
     blobs: list[Any] = connection.execute(_SOME_TURNS, (row, low, high)).fetchall()
-    events = framing.events_of(b"".join(blob for _, blob in blobs))
+    joined = b"".join(blob for _, blob in blobs)
+    if text and not contains(joined, text):
+        return []
+    events = framing.events_of(joined)
     return [NumberedEvent(number + at, event) for at, event in enumerate(events)]
