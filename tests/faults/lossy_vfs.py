@@ -169,6 +169,8 @@ class _OpenFile(apsw.VFSFile):
         self._disk = disk
         path = name if isinstance(name, str) else name.filename()
         self._file = disk.files.setdefault(Path(path).name, File())
+        # What survived a cut, such as a journal to roll back, has no scratch file to be opened yet.
+        Path(path).touch()
         super().__init__("", name, flags)
 
     def xRead(self, amount: int, offset: int) -> bytes:
