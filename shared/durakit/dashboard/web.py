@@ -13,6 +13,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from durakit.dashboard import words
 from durakit.dashboard.backend import Backend, BackendError, NotOffered
@@ -26,6 +28,9 @@ from durakit.dashboard.views.problems import ProblemView
 logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2
+_WORTH_GZIP_BYTES = 2_000
+_GZIP_LEVEL = 1
+"""A page of 72 KB becomes 10 KB in 0.2 ms; the highest level makes it 8 KB, in 3 ms."""
 _TITLES = {
     404: "Not found",
     403: "Not allowed",
@@ -33,6 +38,18 @@ _TITLES = {
     503: "No answer",
     501: "Not offered",
 }
+
+
+class _Packing(GZipMiddleware):
+    """Packs answers for who can unpack them, but no stream of changes: older Starlettes keep that back."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_stream = scope["type"] == "http" and scope["path"].endswith("/live")
+        if is_stream:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -68,6 +85,7 @@ def create_app(
             raise HTTPException(404)
         return found
 
+    app.add_middleware(_Packing, minimum_size=_WORTH_GZIP_BYTES, compresslevel=_GZIP_LEVEL)
     get(app, HEALTH_PATH, health)
     get(app, "/static/{name}", static)
     # Fixed words first, since an instance or event may be named like them.
