@@ -108,6 +108,45 @@ def test_a_drag_over_the_timeline_zooms(open_page: Open) -> None:
     expect(page).not_to_have_url(re.compile("from="))
 
 
+def test_the_slowest_of_a_crowd_are_shown_and_hidden_again(open_page: Open) -> None:
+    page = open_page("/i/photos-2026-11-21/timeline")
+    rows = page.locator("#timeline tbody tr")
+    before = rows.count()
+
+    page.get_by_role("link", name="Show the 20 slowest").click()
+
+    expect(rows).to_have_count(before + 20)
+    expect(page).to_have_url(re.compile("slow="))
+    page.get_by_role("link", name="Hide the 20 slowest").click()
+    expect(rows).to_have_count(before)
+
+
+def test_an_event_of_a_child_opens_in_the_history_of_all(open_page: Open) -> None:
+    page = open_page("/i/orders-2026-11-21/history")
+    page.get_by_role("link", name="Show children’s events").click()
+    page.fill("input[name=q]", "insufficient")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("kids=1.*q=insufficient"))
+
+    page.get_by_role("link", name="Open event 6 of batch-77:0003").click()
+
+    expect(page.locator("tr.opened")).to_contain_text("CardDeclined")
+    page.get_by_role("link", name="charge_order batch-77:0003").first.click()
+    expect(page.locator("h1")).to_contain_text("batch-77:0003")
+
+
+def test_a_failed_child_is_open_on_its_ancestors_page_and_the_others_open_with_one_click(
+    open_page: Open,
+) -> None:
+    page = open_page("/i/orders-2026-11-21/data?kids=1", java_script_enabled=False)
+    expect(page.locator("#descendants details[open]")).to_have_count(1)
+    expect(page.locator("#descendants details[open]").first).to_contain_text("CardDeclined")
+
+    page.get_by_role("link", name="Open all").click()
+
+    expect(page.locator("#descendants > details[open]")).to_have_count(6)
+
+
 def test_a_step_opens_below_the_table_and_escape_closes_it(open_page: Open) -> None:
     page = open_page("/i/po-1042")
     page.get_by_role("link", name="check_budget").click()

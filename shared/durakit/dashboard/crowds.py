@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ CROWD = 20
 """More calls of one name than this, made in one turn or in consecutive ones, are joined."""
 
 _FAILED_SHOWN = 20
+_SLOWEST_SHOWN = 20
 _POINTS = 240
 
 Placed = tuple[Scene, Step, str]
@@ -68,11 +70,29 @@ def _runs(called: Sequence[Placed]) -> list[list[Placed]]:
     return runs
 
 
-def rows(crowd: Crowd, artist: Artist) -> list[Row]:
-    """Return the joined row, then those of its parts that are not empty."""
+def rows(crowd: Crowd, artist: Artist, slow: str | None = None) -> list[Row]:
+    """Return the joined row and its parts that are not empty; if its key is `slow`, its slowest calls too."""
     key = f"all-{crowd.first_key}"
     parts = [row for row in _parts(crowd, artist, key) if row is not None]
+    if slow == key:
+        shown = {row.key for row in parts}
+        parts += [row for row in _slowest(crowd, artist) if row.key not in shown]
     return [_joined(crowd, artist, key), *parts]
+
+
+def _slowest(crowd: Crowd, artist: Artist) -> list[Row]:
+    """Return the calls that took longest, from being scheduled, slowest first."""
+
+    def took(placed: Placed) -> int:
+        scene, step, _ = placed
+        return artist.until(scene, step.ended_ns) - step.started_ns
+
+    found = heapq.nlargest(_SLOWEST_SHOWN, crowd.members, key=took)
+    rows = [(each, artist.step(*each)) for each in found]
+    return [
+        replace(row, depth=1 + key.count("."), note=row.note or f"#{step.number}")
+        for (_, step, key), row in rows
+    ]
 
 
 def _joined(crowd: Crowd, artist: Artist, key: str) -> Row:

@@ -83,6 +83,15 @@ def step_link(options: Mapping[str, str]) -> Callable[[str], str]:
     return lambda key: f"{options_link(options, step=key)}#step-{key}"
 
 
+def slow_link(options: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what makes the link that shows the slowest calls of a joined row, or no longer."""
+
+    def link(key: str) -> str:
+        return f"{options_link(options, slow=None if options.get('slow') == key else key)}#step-{key}"
+
+    return link
+
+
 def unfold(parameters: Parameters, instance_id: str) -> str:
     """Return the list's query string with one parent's children shown, or hidden again."""
     shown = [each for each in parameters.unfolded if each != instance_id]
@@ -169,6 +178,7 @@ def everything() -> dict[str, Any]:
         "sequence_svg": sequence_svg,
         "shortcuts": SHORTCUTS,
         "size": words.size,
+        "slow_link": slow_link,
         "sort_choices": SORT_CHOICES,
         "spark": spark,
         "started_choices": STARTED_CHOICES,

@@ -99,6 +99,7 @@ def build(
     leave_out_idle: bool = True,
     group: bool = True,
     chosen: str | None = None,
+    slow: str | None = None,
     only_failed: bool = False,
 ) -> Timeline:
     """Return the timeline of an instance.
@@ -107,11 +108,12 @@ def build(
         from_ns, to_ns: the range to show; None: from the start, to the end or now.
         group: join calls of one name when there are more than `crowds.CROWD` of them.
         chosen: key of the row whose step is wanted in full.
+        slow: key of the joined row whose slowest calls are wanted, each as a row.
         only_failed: only the rows that lead to the failure.
     """
     scale, due_ns = _scale(scene, now_ns, from_ns, to_ns, leave_out_idle)
     artist = Artist(scale, now_ns)
-    rows, outside = _rows(scene, artist, group=group, only_failed=only_failed)
+    rows, outside = _rows(scene, artist, group=group, slow=slow, only_failed=only_failed)
     shows_now = scene.row.is_open and scale.shows(now_ns)
     found = _find(scene, chosen) if chosen else None
     return Timeline(
@@ -209,7 +211,9 @@ def _busy(scene: Scene, now_ns: int) -> list[Span]:
 # --- rows
 
 
-def _rows(scene: Scene, artist: Artist, *, group: bool, only_failed: bool) -> tuple[list[Row], int]:
+def _rows(
+    scene: Scene, artist: Artist, *, group: bool, slow: str | None, only_failed: bool
+) -> tuple[list[Row], int]:
     rows = [artist.life(scene, "life", 0)]
     found = [
         (within, step, key)
@@ -223,6 +227,6 @@ def _rows(scene: Scene, artist: Artist, *, group: bool, only_failed: bool) -> tu
         if crowd is None:
             rows.append(artist.step(within, step, key))
         elif crowd.first_key == key:
-            rows += crowds.rows(crowd, artist)
+            rows += crowds.rows(crowd, artist, slow)
     rows += [artist.awaited(scene, name) for name in scene.awaited_events]
     return rows, len(found) - len(inside)

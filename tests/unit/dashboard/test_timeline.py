@@ -194,6 +194,34 @@ def test_failures_among_thousands_are_rows_of_their_own() -> None:
     assert [(row.name, row.depth, row.error) for row in failed] == [("hash_file", 1, "OSError: disk full")]
 
 
+def test_the_slowest_of_a_crowd_are_rows_when_they_are_wanted() -> None:
+    script = fan_out(100, 60)
+    script.at(20).turn().completed(61).end_turn()
+    plain = timeline.build(scene(script), ns(30)).rows
+    crowd = plain[1]
+
+    rows = timeline.build(scene(script), ns(30), slow=crowd.key).rows
+    other = timeline.build(scene(script), ns(30), slow="all-nobody").rows
+
+    slowest = rows[len(plain) :]
+    assert len(slowest) == 20
+    assert len({row.key for row in rows}) == len(rows)
+    lengths = [row.length_ns(ns(30)) for row in slowest]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] == max(row.length_ns(ns(30)) for row in rows[1:])
+    assert len(other) == len(plain)
+
+
+def test_the_slowest_do_not_repeat_what_failed() -> None:
+    script = fan_out(100, 98)
+    script.at(20).turn().failed(99, "OSError", "disk full").end_turn()
+    crowd = timeline.build(scene(script), ns(30)).rows[1]
+
+    rows = timeline.build(scene(script), ns(30), slow=crowd.key).rows
+
+    assert len({row.key for row in rows}) == len(rows)
+
+
 def test_no_history_makes_more_than_two_hundred_rows() -> None:
     script = Script()
     for number in range(600):

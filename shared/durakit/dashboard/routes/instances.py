@@ -46,7 +46,7 @@ def add(app: FastAPI, site: Site) -> None:
     async def timeline_view(request: Request) -> StepsView:
         hub, instance_id = hub_of(request), id_of(request)
         frame, head = await head_of(site, hub, instance_id, "timeline")
-        options = options_of(request, "from", "to", "idle", "group", "kids", "step", "e")
+        options = options_of(request, "from", "to", "idle", "group", "kids", "step", "slow", "e")
         scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
         drawn = await _draw(
             timeline.build,
@@ -57,6 +57,7 @@ def add(app: FastAPI, site: Site) -> None:
             leave_out_idle=options.get("idle") != "0",
             group=options.get("group") != "0",
             chosen=options.get("step"),
+            slow=options.get("slow"),
         )
         return StepsView(frame, head, scene.digest, options, scene.taken, drawing=drawn)
 
