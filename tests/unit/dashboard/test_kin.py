@@ -102,7 +102,7 @@ def test_search_and_kind_look_at_every_history() -> None:
 
 @pytest.mark.parametrize("order", ["", "&order=newest"])
 def test_pages_lead_over_every_event_once(monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    monkeypatch.setattr("durakit.dashboard.routes.histories.PAGE_EVENTS", 3)
+    monkeypatch.setattr("durakit.dashboard.routes.histories.MERGED_EVENTS", 3)
     rig = family()
     seen, query = [], f"?kids=1&turns=0{order}"
     while query is not None:
@@ -250,6 +250,23 @@ def test_a_purged_child_is_not_there() -> None:
 
     assert [each["instance"]["id"] for each in told["descendants"]] == ["b", "c", "c1"]
     assert request(rig, f"{BATCH}/history?kids=1").status_code == 200
+
+
+# --- live
+
+
+@pytest.mark.parametrize("tab", ["history", "data", "timeline", "sequence"])
+def test_a_page_of_all_changes_with_each_of_them(tab: str) -> None:
+    rig = family()
+
+    topics = {
+        query: re.findall('data-live-topic="([^"]*)"', request(rig, f"{BATCH}/{tab}{query}").text)
+        for query in ("", "?kids=1")
+    }
+
+    assert topics[""] == ["instance:batch"]
+    (topic,) = topics["?kids=1"]
+    assert set(topic.removeprefix("family:").split(".")) == {"batch", "a", "b", "c", "c1"}
 
 
 # --- hostile names, every backend

@@ -58,6 +58,18 @@ def test_changes_that_come_together_are_one_message() -> None:
     assert told == {"ids": ["a", "b"], "created": 2}
 
 
+def test_a_page_of_a_family_hears_of_each_of_it_and_of_no_other() -> None:
+    rig = Rig()
+    rig.start("a/1")
+    worker = rig.worker()
+
+    _, told = messages(
+        rig, "family:b.a~2F1", lambda: rig.start("c"), lambda: worker.answer(worker.items()[0], complete())
+    )
+
+    assert told == {"ids": ["a/1"], "created": 0}
+
+
 def test_a_page_of_one_instance_hears_of_no_other() -> None:
     rig = Rig()
     rig.start("a")

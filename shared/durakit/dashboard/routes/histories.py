@@ -15,7 +15,7 @@ from durakit.dashboard.routes.instances import attachment
 from durakit.dashboard.routes.kin import kin_of, merged_events
 from durakit.dashboard.routes.paths import get, hub_of, id_of, options_of, page
 from durakit.dashboard.site import Site
-from durakit.dashboard.views.frame import Frame
+from durakit.dashboard.views.frame import Frame, following
 from durakit.dashboard.views.history import (
     BOOKKEEPING,
     LABELS,
@@ -30,6 +30,8 @@ from durakit.history import history_as_json
 from durakit.wire.messages import orchestration_pb2 as pb
 
 PAGE_EVENTS = 200
+MERGED_EVENTS = 120
+"""Of several instances; each line names its own."""
 _EVENTS_AROUND = 20
 EXPORTED_EVENTS = 50_000
 """Of descendants in one file; whole histories only."""
@@ -105,15 +107,16 @@ def add(app: FastAPI, site: Site) -> None:
 async def _of_all(site: Site, frame: Frame, head: Head, options: dict[str, str]) -> HistoryView:
     """Return the history with those of all descendants."""
     kin = await kin_of(site, head.hub, head.row)
-    query = replace(query_of({**options, "e": "", "after": ""}), after=None)
+    frame = following(frame, (member.row.id for member in kin.members))
+    query = replace(query_of({**options, "e": "", "after": ""}), after=None, limit=MERGED_EVENTS)
     if not query.kinds and options.get("turns") != "0":
         query = replace(query, kinds=frozenset(LABELS) - BOOKKEEPING)
     found = await merged_events(site, head.hub, kin, query, options.get("after"))
     number = _number(options.get("e"))
     opened = None if number is None else (options.get("of", head.row.id), number)
     view = HistoryView(frame, head, merged_rows(found, kin, opened=opened), found.total, options, kin=kin)
-    following = None if found.next is None else view.link(after=found.next, e=None, of=None)
-    return replace(view, next=following)
+    further = None if found.next is None else view.link(after=found.next, e=None, of=None)
+    return replace(view, next=further)
 
 
 def _fixture(row: InstanceRow, events: list[pb.HistoryEvent]) -> str:

@@ -20,6 +20,7 @@ from durakit.dashboard.routes.paths import get, hub_of, id_of, options_of, page
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.site import Site
 from durakit.dashboard.views.data import DataView, data_view
+from durakit.dashboard.views.frame import following
 from durakit.dashboard.views.instance import Head, RelationsView, StepsView, act_offers
 from durakit.dashboard.views.kin import Kin, Member
 
@@ -59,6 +60,8 @@ def add(app: FastAPI, site: Site) -> None:
             chosen=options.get("step"),
             slow=options.get("slow"),
         )
+        if scene.children:
+            frame = following(frame, (each.row.id for each in scene.all()))
         return StepsView(frame, head, scene.digest, options, scene.taken, drawing=drawn)
 
     async def timeline_page(request: Request) -> Response:
@@ -75,6 +78,8 @@ def add(app: FastAPI, site: Site) -> None:
         scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
         most = {} if options.get("columns") != "all" else {"most_columns": 1000}
         drawn = await _draw(sequence.build, scene, frame.now_ns, join=options.get("join") != "0", **most)
+        if scene.children:
+            frame = following(frame, (each.row.id for each in scene.all()))
         return StepsView(frame, head, scene.digest, options, drawing=drawn)
 
     async def sequence_page(request: Request) -> Response:
@@ -144,7 +149,8 @@ async def _with_descendants(site: Site, view: DataView) -> DataView:
 
     parts = [each for each in await asyncio.gather(*map(part, kin.descendants)) if each is not None]
     kin = Kin([kin.members[0], *(member for member, _ in parts)], kin.left_out)
-    return replace(view, kin=kin, descendants=[each for _, each in parts])
+    frame = following(view.frame, (member.row.id for member in kin.members))
+    return replace(view, frame=frame, kin=kin, descendants=[each for _, each in parts])
 
 
 async def _draw(build: Callable[..., T], scene: Scene, now_ns: int, **options: Any) -> T:

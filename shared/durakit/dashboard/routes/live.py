@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from durakit.dashboard.backend import BackendError, Changed
 from durakit.dashboard.routes.paths import get, hub_of
 from durakit.dashboard.site import Site
+from durakit.dashboard.text import from_segment
 
 T = TypeVar("T")
 
@@ -86,6 +87,8 @@ def concerning(changed: Changed, topic: str) -> Changed:
     kind, _, instance_id = topic.partition(":")
     if kind == "instance" and changed.ids is not None:
         return Changed(changed.ids & {instance_id})
+    if kind == "family" and changed.ids is not None:
+        return Changed(changed.ids & {from_segment(each) for each in instance_id.split(".")})
     return changed
 
 

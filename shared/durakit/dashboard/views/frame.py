@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from durakit.dashboard.backend import Offers
 from durakit.dashboard.phrases import Phrase, plain
 from durakit.dashboard.text import segment
+
+_LONGEST_TOPIC = 4_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,13 @@ class Frame:
     has_unoffered: bool = False
     live_topic: str | None = None
     nonce: str = ""
+
+
+def following(frame: Frame, ids: Iterable[str]) -> Frame:
+    """Return the frame of a page that changes with any of these instances."""
+    topic = "family:" + ".".join(segment(each) for each in ids)
+    # An address has a length; a page of very long ids changes with the instance it is about.
+    return frame if len(topic) > _LONGEST_TOPIC else replace(frame, live_topic=topic)
 
 
 def hub_path(hub: str, page: str = "instances") -> str:
