@@ -34,7 +34,7 @@ MOST_CANDIDATES = 10_000
 MOST_UNINDEXED = 5_000
 BATCH = 300
 """Documents in a transaction."""
-PAUSES = 3
+PAUSES = 15
 """Times as long as a batch took: how long the thread then leaves disk and processor to others."""
 IDLE_SECONDS = 0.5
 FOLLOWED_SECONDS = 600.0
@@ -100,6 +100,9 @@ class Search:
         self._asked_at = 0.0
         self._stopping = threading.Event()
         self._lock = threading.Lock()
+        self.files = threading.Lock()
+        """Held while the file is asked, and while it is replaced: to SQLite a file with another one's log and
+        shared memory is a crash."""
         self._thread: threading.Thread | None = None
 
     def close(self) -> None:
@@ -127,7 +130,7 @@ class Search:
             return Candidates()
         self._begin()
         try:
-            with _open(self.path, "ro") as index:
+            with self.files, _open(self.path, "ro") as index:
                 return self._find(index, ask, hub_row, query)
         except sqlite3.Error as problem:
             # Not there yet, or being made anew.
@@ -207,20 +210,22 @@ class Search:
                 if failures == 3:
                     logger.warning("Free text is searched without an index: %s: %s", self.path, problem)
                     return
-                with contextlib.suppress(OSError):
+                with self.files, contextlib.suppress(OSError):
                     self._delete()
                 self._stopping.wait(IDLE_SECONDS)
 
     def _follow(self) -> None:
         """Keep one file up to date until it is gone or nobody has searched for a while."""
         assert self.path is not None
-        with contextlib.closing(self._opened()) as index:
+        with self.files:
+            opened = self._opened()
+        with contextlib.closing(opened) as index:
             mine = os.stat(self.path).st_ino
             while not self._stopping.is_set():
                 began = time.monotonic()
                 if not _is_file(self.path, mine):
-                    self._delete()
-                    return
+                    # Begun again, with nothing that is left of it.
+                    break
                 is_busy = self._index_some(index)
                 if is_busy:
                     self._stopping.wait(PAUSES * (time.monotonic() - began))
