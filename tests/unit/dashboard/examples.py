@@ -33,7 +33,7 @@ from durakit.dashboard.phrases import Piece, code, phrase
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Digest, Failure, digest
-from durakit.dashboard.views import data, forms, history, hubs, instance, listing, workers
+from durakit.dashboard.views import data, forms, history, hubs, instance, kin, listing, workers
 from durakit.dashboard.views.frame import Frame
 from durakit.dashboard.views.payloads import payload
 
@@ -276,6 +276,25 @@ def events(text: str = "po-1042") -> history.HistoryView:
     )
 
 
+def of_all(text: str = "batch-77:0003") -> tuple[history.HistoryView, data.DataView]:
+    """Return history and data of an instance and of a descendant of that name, with its last event opened."""
+    own, part = events(), failed(text)
+    top = kin.Member(own.head.row, _digest(purchase_order()))
+    below = kin.Member(replace(part.head.row, id=text, name=text, error=text), part.digest, 1)
+    both = kin.Kin([top, below], 12)
+    script = Script("charge_order")
+    script.end_turn().ended(3, "CardDeclined", text)
+    numbered = [NumberedEvent(at, event) for at, event in enumerate(script.events, 1)]
+    page = EventPage(numbered, len(numbered))
+    merged = kin.merge([(top, page), (below, page)], {}, limit=200)
+    rows = history.merged_rows(merged, both, opened=(text, numbered[-1].number))
+    shown = replace(part, head=replace(part.head, instance=replace(part.head.instance, row=below.row)))
+    return (
+        replace(own, rows=rows, kin=both, options={"kids": "1"}),
+        replace(part, kin=both, descendants=[shown], options={"kids": "1"}),
+    )
+
+
 def relations(text: str = "CardDeclined: insufficient funds") -> instance.RelationsView:
     """Return a family with a failed child and generations."""
     found = row("batch-77", "process_orders", children=ChildCounts(6, 2, 1))
@@ -453,6 +472,8 @@ def every(text: str | None = None) -> dict[str, tuple[str, Any]]:
         "timeline": ("timeline.html", steps(*given)),
         "sequence": ("sequence.html", steps(text or "po-1042", "sequence")),
         "history": ("history.html", opened),
+        "history-of-all": ("history.html", of_all(*given)[0]),
+        "data-of-all": ("data.html", of_all(*given)[1]),
         "event": ("event.html", history.EventView(opened.frame, opened.head, event)),
         "data": (
             "data.html",
