@@ -252,6 +252,16 @@ def test_a_purged_child_is_not_there() -> None:
     assert request(rig, f"{BATCH}/history?kids=1").status_code == 200
 
 
+@pytest.mark.parametrize("tab", ["timeline", "sequence"])
+def test_drawings_say_what_they_leave_out(monkeypatch: pytest.MonkeyPatch, tab: str) -> None:
+    monkeypatch.setattr(kin_routes, "MOST", 2)
+
+    page = request(family(), f"{BATCH}/{tab}?kids=1").text
+
+    assert "Steps of 2 more descendants are left out" in page
+    assert "left out" not in request(family(), f"{BATCH}/{tab}").text
+
+
 # --- live
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timeline, timeline_svg
+from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timeline, timeline_svg, words
 from durakit.dashboard.backend import BackendError, InstanceRow
 from durakit.dashboard.pages import wants_json
 from durakit.dashboard.routes.heads import head_of
@@ -24,8 +24,6 @@ from durakit.dashboard.views.frame import following
 from durakit.dashboard.views.instance import Head, RelationsView, StepsView, act_offers
 from durakit.dashboard.views.kin import Kin, Member
 
-_CHILDREN_DRAWN = 50
-_DEEP = 5
 _DRAWN_AT_ONCE = 300
 """Steps; drawing more takes longer than a scheduler should wait."""
 
@@ -48,7 +46,7 @@ def add(app: FastAPI, site: Site) -> None:
         hub, instance_id = hub_of(request), id_of(request)
         frame, head = await head_of(site, hub, instance_id, "timeline")
         options = options_of(request, "from", "to", "idle", "group", "kids", "step", "slow", "e")
-        scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
+        scene, notices = await scene_of(site, hub, head.row, deep=options.get("kids") == "1")
         drawn = await _draw(
             timeline.build,
             scene,
@@ -62,7 +60,7 @@ def add(app: FastAPI, site: Site) -> None:
         )
         if scene.children:
             frame = following(frame, (each.row.id for each in scene.all()))
-        return StepsView(frame, head, scene.digest, options, scene.taken, drawing=drawn)
+        return StepsView(frame, head, scene.digest, options, scene.taken, notices=notices, drawing=drawn)
 
     async def timeline_page(request: Request) -> Response:
         return site.answer(request, "timeline.html", await timeline_view(request))
@@ -75,12 +73,12 @@ def add(app: FastAPI, site: Site) -> None:
         hub, instance_id = hub_of(request), id_of(request)
         frame, head = await head_of(site, hub, instance_id, "sequence")
         options = options_of(request, "join", "kids", "columns")
-        scene = await scene_of(site, hub, head.row, deep=_DEEP if options.get("kids") == "1" else 0)
+        scene, notices = await scene_of(site, hub, head.row, deep=options.get("kids") == "1")
         most = {} if options.get("columns") != "all" else {"most_columns": 1000}
         drawn = await _draw(sequence.build, scene, frame.now_ns, join=options.get("join") != "0", **most)
         if scene.children:
             frame = following(frame, (each.row.id for each in scene.all()))
-        return StepsView(frame, head, scene.digest, options, drawing=drawn)
+        return StepsView(frame, head, scene.digest, options, notices=notices, drawing=drawn)
 
     async def sequence_page(request: Request) -> Response:
         return site.answer(request, "sequence.html", await sequence_view(request))
@@ -160,19 +158,25 @@ async def _draw(build: Callable[..., T], scene: Scene, now_ns: int, **options: A
     return await asyncio.to_thread(build, scene, now_ns, **options)
 
 
-async def scene_of(site: Site, hub: str, row: InstanceRow, *, deep: int) -> Scene:
-    """Return what drawings are made from; with children's steps as deep as asked, some at each level."""
-    digest = await site.backend.digest(hub, row.id)
-    children: dict[int, Scene] = {}
-    if deep:
-        steps = [step for step in digest.steps if step.kind == "child" and step.instance_id]
-        ids = [step.instance_id or "" for step in steps[:_CHILDREN_DRAWN]]
-        rows = {child.id: child for child in await site.backend.rows(hub, ids)}
-        for step in steps[:_CHILDREN_DRAWN]:
-            child = rows.get(step.instance_id or "")
-            if child is not None:
-                children[step.number] = await scene_of(site, hub, child, deep=deep - 1)
-    return Scene(row, digest, children=children)
+async def scene_of(site: Site, hub: str, row: InstanceRow, *, deep: bool) -> tuple[Scene, tuple[str, ...]]:
+    """Return what drawings are made from, and notices; with the steps of descendants when `deep`."""
+    if not deep:
+        return Scene(row, await site.backend.digest(hub, row.id)), ()
+    kin = await kin_of(site, hub, row)
+    notices: tuple[str, ...] = ()
+    if kin.left_out:
+        more = words.counted(kin.left_out, "more descendant")
+        notices = (f"Steps of {more} are left out, and what is below. Relations has the tree.",)
+    return _scene(kin.members[0], {member.row.id: member for member in kin.members}), notices
+
+
+def _scene(member: Member, members: dict[str, Member]) -> Scene:
+    children = {}
+    for step in member.digest.steps:
+        child = members.get(step.instance_id or "") if step.kind == "child" else None
+        if child is not None and child.depth == member.depth + 1:
+            children[step.number] = _scene(child, members)
+    return Scene(member.row, member.digest, children=children)
 
 
 def attachment(text: str | None, name: str) -> Response:
