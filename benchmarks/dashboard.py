@@ -4,8 +4,9 @@
     python -m benchmarks.dashboard --instances 20000 --seconds 5 --rounds 1
 
 Rounds alternate: load alone; with an open page, which fetches itself once a second; with a visitor in a
-hurry, who opens another page every 50 ms (their times are reported); and on a file without the two indexes
-that only lists need. Ratios compare neighbours of one round. Prints Markdown.
+hurry, who opens another page every 50 ms (their times are reported); while everything is indexed for search
+for the first time; and on a file without the two indexes that only lists need. Ratios compare neighbours of
+one round. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from typing import Any
 import durakit
 import psutil
 from durakit import task
+from durakit.dashboard.backend import InstanceFilter
+from durakit.dashboard.embedded.search import SUFFIX, Search
 
 from benchmarks.filling import HUGE, fill
 
@@ -99,39 +102,70 @@ def main() -> int:
     return 0
 
 
-VARIANTS: tuple[tuple[str, float | None, bool], ...] = (
-    ("alone", None, True),
-    ("with an open page", 1.0, True),
-    ("with a visitor in a hurry", 0.05, True),
-    ("alone, without the two indexes", None, False),
+@dataclass(frozen=True)
+class Variant:
+    """A stretch of load, and what happens beside it.
+
+    Attributes:
+        pause_seconds: between two pages of a visitor; None: nobody visits.
+        has_indexes: whether the file has the indexes that only lists need.
+        begins_search: one search is made, on a file that is not indexed for it.
+    """
+
+    name: str
+    pause_seconds: float | None = None
+    has_indexes: bool = True
+    begins_search: bool = False
+
+
+HURRIED = "with a visitor in a hurry"
+VARIANTS = (
+    Variant("alone"),
+    Variant("with an open page", 1.0),
+    Variant(HURRIED, 0.05),
+    Variant("while all is indexed for search", begins_search=True),
+    Variant("alone, without the two indexes", has_indexes=False),
 )
-"""Name, seconds between two pages, whether the file has the indexes of lists."""
 
 
 def measure(
     file: Path, folder: Path, seconds: float, rounds: int, only: list[str] | None
 ) -> dict[str, list[Figures]]:
     """Return the figures of each variant, one per round."""
-    variants = [each for each in VARIANTS if not only or each[0] in ("alone", *only)]
-    found: dict[str, list[Figures]] = {name: [] for name, _, _ in variants}
+    variants = [each for each in VARIANTS if not only or each.name in ("alone", *only)]
+    found: dict[str, list[Figures]] = {variant.name: [] for variant in variants}
+    print("Indexing for search ...", file=sys.stderr)
+    index_for_search(file)
     for number in range(rounds):
         print(f"Round {number + 1} of {rounds} ...", file=sys.stderr)
-        for name, pause_seconds, with_indexes in variants[:: 1 if number % 2 == 0 else -1]:
+        for variant in variants[:: 1 if number % 2 == 0 else -1]:
             copy = folder / "run.db"
             shutil.copy(file, copy)
-            if not with_indexes:
+            if not variant.begins_search:
+                shutil.copy(f"{file}{SUFFIX}", f"{copy}{SUFFIX}")
+            if not variant.has_indexes:
                 connection = sqlite3.connect(copy)
                 for index in ("instance_status", "instance_name"):
                     connection.execute(f"DROP INDEX {index}")
                 connection.close()
-            found[name].append(stretch(copy, seconds, pause_seconds))
+            found[variant.name].append(stretch(copy, seconds, variant))
             for each in folder.glob("run.db*"):
                 each.unlink()
     return found
 
 
-def stretch(file: Path, seconds: float, pause_seconds: float | None) -> Figures:
-    """Run scheduler, worker, client and visitor (None: nobody) for a while; return what came of it."""
+def index_for_search(file: Path) -> None:
+    """Index a file, as the first searches of a scheduler would have done in the background."""
+    index, text = Search(file), InstanceFilter(text="nothing of this kind")
+    with closing(sqlite3.connect(file)) as reading:
+        while index.candidates(reading, 1, text).notice is not None:
+            time.sleep(0.2)
+    index.close()
+
+
+def stretch(file: Path, seconds: float, variant: Variant) -> Figures:
+    """Run scheduler, worker, client and visitor for a while; return what came of it."""
+    pause_seconds = variant.pause_seconds
     with scheduler(file) as (endpoint, pages, process), worker(endpoint):
         counted, stop = [0], threading.Event()
         starters = [threading.Thread(target=load, args=(endpoint, counted, stop)) for _ in range(STARTERS)]
@@ -141,6 +175,8 @@ def stretch(file: Path, seconds: float, pause_seconds: float | None) -> Figures:
         visitor = threading.Thread(target=visit, args=(pages, figures, stop, pause_seconds or 0))
         if pause_seconds is not None:
             visitor.start()
+        if variant.begins_search:
+            urllib.request.urlopen(f"{pages}/h/default/instances?q=nothing").read()
         stop.wait(WARM_UP_SECONDS)
         before, began, spent = counted[0], time.monotonic(), sum(process.cpu_times()[:2])
         stop.wait(seconds)
@@ -212,14 +248,15 @@ def report(options: argparse.Namespace, found: dict[str, list[Figures]]) -> None
     print("| page | p50 ms | p95 ms | times |\n| --- | ---: | ---: | ---: |")
     every: list[float] = []
     for name, _ in PAGES:
-        hurried = found["with a visitor in a hurry"]
+        hurried = found.get(HURRIED, [])
         taken = sorted(ms for figures in hurried for ms in figures.pages_ms.get(name, []))
         every += taken
         if taken:
             print(f"| {name} | {statistics.median(taken):.0f} | {p95(taken):.0f} | {len(taken)} |")
-    print(f"| all | {statistics.median(every):.0f} | {p95(sorted(every)):.0f} | {len(every)} |\n")
+    if every:
+        print(f"| all | {statistics.median(every):.0f} | {p95(sorted(every)):.0f} | {len(every)} |")
     print(
-        "| load | orchestrations/s (median) | of load alone | scheduler's CPU ms each |\n"
+        "\n| load | orchestrations/s (median) | of load alone | scheduler's CPU ms each |\n"
         "| --- | ---: | ---: | ---: |"
     )
     for name in found:
