@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         options.json.write_text(report.to_json(run))
     if options.markdown is not None:
-        options.markdown.write_text(text)
+        command = shlex.join(["python", "benchmarks/run.py", *(arguments or sys.argv[1:])])
+        options.markdown.write_text(f"# Performance\n\nMade on {date.today()} by `{command}`.\n\n{text}")
     return 0
 
 
