@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import date
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(report.to_json(run))
     if options.markdown is not None:
         command = shlex.join(["python", "benchmarks/run.py", *(arguments or sys.argv[1:])])
-        options.markdown.write_text(f"# Performance\n\nMade on {date.today()} by `{command}`.\n\n{text}")
+        options.markdown.write_text(f"# Performance\n\nMade on {datetime.now(timezone.utc).date()} by `{command}`.\n\n{text}")
     return 0
 
 
