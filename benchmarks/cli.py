@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(report.to_json(run))
     if options.markdown is not None:
         command = shlex.join(["python", "benchmarks/run.py", *(arguments or sys.argv[1:])])
-        options.markdown.write_text(f"# Performance\n\nMade on {datetime.now(timezone.utc).date()} by `{command}`.\n\n{text}")
+        made = f"Made on {datetime.now(timezone.utc).date()} by `{command}`."
+        options.markdown.write_text(f"# Performance\n\n{made}\n\n{text}")
     return 0
 
 
