@@ -91,7 +91,7 @@ GROUPS = [
     Group("samples", "each sample's own tests", [Tests("test_workflow.py", sample) for sample in SAMPLES]),
     Group("e2e", "the README's commands as real processes", [Tests("tests/e2e")]),
     Group("walks", "each sample as real processes, with kills", [Tests("tests/walks")], thorough=True),
-    Group("infra", "templates and scripts for Azure, without Azure", [Tests("tests/infra")]),
+    Group("infra", "templates and scripts for Azure, without Azure", [Tests("tests/infra")], thorough=True),
     Group("browser", "the dashboard in a real browser", [Tests("tests/browser")], thorough=True),
     Group("foreign", "SDKs in other languages on our scheduler", [Tests("tests/foreign")], thorough=True),
 ]
