@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -65,10 +64,10 @@ class LazyGroup(click.Group):
     """A group that also has the commands of `LAZY`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *(name for name in LAZY if find_spec(LAZY[name]))})
+        return sorted((*super().list_commands(ctx), *LAZY))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx) or cmd_name not in LAZY:
+        if cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
         command: click.Command = import_module(LAZY[cmd_name]).command
         return command

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -82,12 +82,12 @@ class DashboardOptions:
 @click.option("--log-format", type=click.Choice(LOG_FORMATS, case_sensitive=False), default="text")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info")
 @click.pass_context
-def command(context: click.Context, /, **values: object) -> None:
+def command(context: click.Context, /, **values: Any) -> None:
     """Serve the dashboard of any scheduler: of `durakit dev` elsewhere, of the emulator, of Azure.
 
     What the protocol does not tell (workers, queues, exact counts) is left out, and said so.
     """
-    options = DashboardOptions(**values)  # type: ignore[arg-type]  # click has checked them
+    options = DashboardOptions(**values)
     try:
         run_dashboard(options)
     except Refused as refused:

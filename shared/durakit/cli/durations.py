@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from durakit.cli.param_type import ParamType
 from durakit.dashboard.parameters import moment
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
 
 
-class Length(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class Length(ParamType):
     """A length of time in seconds: `30`, `90s`, `5m`, `2h`."""
 
     name = "duration"
@@ -29,7 +30,7 @@ class Length(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
         return float(found[1]) * _UNITS[found[2] or "s"]
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class Moment(ParamType):
     """A moment in nanoseconds since 1970: RFC 3339, or relative to now, such as `-6h`."""
 
     name = "time"

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from durakit.cli.param_type import ParamType
 from durakit.dashboard import json_text
 
 
-class JsonText(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class JsonText(ParamType):
     """A JSON text; what is wrong with it is said with line and column, before anything is sent."""
 
     name = "JSON | @file | -"

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import click
 
+from durakit.cli.param_type import ParamType
 from durakit.settings import LOG_FORMATS, LOG_LEVELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class HubNames(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class HubNames(ParamType):
     """Names of task hubs; a variable holds several, separated by commas or blanks."""
 
     name = "name"
@@ -34,7 +35,7 @@ class HubNames(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         return str(value.strip())
 
 
-class BasePath(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class BasePath(ParamType):
     """Where pages begin: empty, or segments after a slash."""
 
     name = "path"
@@ -47,7 +48,7 @@ class BasePath(click.ParamType):  # type: ignore[type-arg]  # generic in newer r
         return path
 
 
-class RetentionText(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class RetentionText(ParamType):
     """Days, `off`, or both by status; what it means is the scheduler's affair."""
 
     name = "days"

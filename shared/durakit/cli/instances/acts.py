@@ -11,6 +11,7 @@ from durakit.cli.instances.showing import instance_argument
 from durakit.cli.instances.waiting import wait_for_end
 from durakit.cli.json_argument import JsonText
 from durakit.cli.output import Output
+from durakit.cli.param_type import ParamType
 
 _START_EPILOG = f"""
 \b
@@ -37,7 +38,7 @@ _INPUT = click.option("--input", "input_text", type=JsonText(), metavar="JSON|@F
 _REASON = click.option("--reason", metavar="TEXT", help="Why; it is kept in the history.")
 
 
-class Tag(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+class Tag(ParamType):
     """A tag, `key=value`."""
 
     name = "tag"
