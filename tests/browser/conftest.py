@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from stage import Stage, staged
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,7 +34,23 @@ UNREACHABLE = (
     "net::ERR_EMPTY_RESPONSE",
 )
 
+#: What waits for something ends when it is there; a machine that does much else may take its time.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
+
 Open = Callable[..., Page]
+
+
+def arriving(page: Page, address: str = "") -> AbstractContextManager[object]:
+    """What leads to another document, or to the same one anew, is done in this block.
+
+    It ends when that document listens. What the server wrote is to be seen before: a key pressed then is
+    lost, and a field filled then may still belong to the old document. Modules run before `load`.
+
+    Args:
+        address: a regular expression that the address of the document matches.
+    """
+    return page.expect_navigation(url=re.compile(address))
 
 
 @pytest.fixture(scope="session")
@@ -87,10 +106,11 @@ class Watched:
         self.errors: list[str] = []
         self.expected: tuple[str, ...] = ()
 
-    def open(self, url: str, **options: object) -> Page:
+    def open(self, url: str, **options: Any) -> Page:
         """Return a new page at `url`; options are those of a browser context."""
-        context = self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})  # type: ignore[arg-type]
-        context.set_default_timeout(10_000)
+        options.setdefault("viewport", {"width": 1440, "height": 900})
+        context = self._browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -122,7 +142,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
 def open_page(stage: Stage, watched: Watched) -> Open:
     """Opens a path of the hub, or of the dashboard when it begins with `//`."""
 
-    def open_page(path: str, **options: object) -> Page:
+    def open_page(path: str, **options: Any) -> Page:
         base = stage.url if path.startswith("//") else f"{stage.url}/h/human_interaction"
         return watched.open(base + path.removeprefix("/" if path.startswith("//") else ""), **options)
 
