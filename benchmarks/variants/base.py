@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 import socket
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,16 @@ class Variant(ABC):
     key: str
     title: str
 
+    not_offered: Mapping[str, str] = {}
+    """Families of measurements that the product has no way to run, each with the reason."""
+
     @abstractmethod
     def missing(self) -> str | None:
-        """Why this variant cannot run here, or None."""
+        """Why this variant cannot run here, or None; quick, and changes nothing."""
+
+    def prepare(self) -> str | None:
+        """Gets and builds what is not there yet, which may take minutes; why that failed, or None."""
+        return None
 
     @abstractmethod
     def deploy(self, place: Path) -> contextlib.AbstractContextManager[Deployment]:
@@ -80,7 +88,47 @@ class Variant(ABC):
 
 
 class ThreeProcesses(Variant):
-    """Scheduler, worker and client as processes; worker and client of an SDK with durabletask's API."""
+    """Scheduler, worker and client as processes."""
+
+    @abstractmethod
+    def start_scheduler(self, deployment: Deployment) -> str:
+        """Starts the process with role `scheduler`, waits until it is ready; its host:port."""
+
+    @abstractmethod
+    def actor(self, role: str, address: str) -> list[str]:
+        """The command of the `worker` or the `client` of the scheduler at `address`."""
+
+    @contextlib.contextmanager
+    def deploy(self, place: Path) -> Iterator[Deployment]:
+        """Starts scheduler, worker and client in this order."""
+        deployment = Deployment(place)
+        try:
+            address = self.start_scheduler(deployment)
+            deployment.start("worker", self.actor("worker", address))
+            deployment.start("client", self.actor("client", address))
+            yield deployment
+        finally:
+            deployment.stop()
+
+    def cold_start(self, place: Path) -> dict[str, float]:
+        """The worker is started while an orchestration of one step already waits for it."""
+        deployment = Deployment(place)
+        try:
+            address = self.start_scheduler(deployment)
+            ready = time.perf_counter() - deployment.processes["scheduler"].started_at
+            client, _ = deployment.start("client", self.actor("client", address))
+            client.send({"workload": "first_result", "size": 1, "timeout": START_TIMEOUT})
+            checked(client.read_answer(START_TIMEOUT))
+            worker, _ = deployment.start("worker", self.actor("worker", address))
+            checked(client.read_answer(START_TIMEOUT + ANSWER_GRACE))
+            first = time.perf_counter() - worker.started_at
+            return {"scheduler ready": ready * 1000, "worker to first result": first * 1000}
+        finally:
+            deployment.stop()
+
+
+class DurableTaskProcesses(ThreeProcesses):
+    """Three processes; worker and client are of an SDK with durabletask's API."""
 
     def __init__(
         self,
@@ -97,52 +145,51 @@ class ThreeProcesses(Variant):
         self._async_activities = async_activities
         self._linked = linked
 
-    @abstractmethod
-    def start_scheduler(self, deployment: Deployment) -> str:
-        """Starts the process with role `scheduler`, waits until it is ready; its host:port."""
-
     def missing(self) -> str | None:
         """Names the SDK if it is not installed."""
         return missing_module(f"{self._sdk}.worker") or missing_module(f"{self._sdk}.client")
 
+    def actor(self, role: str, address: str) -> list[str]:
+        """The actor for any such SDK, with this Python."""
+        flags = [] if role in self._linked else ["--no-link"]
+        if role == "worker" and self._async_activities:
+            flags.append("--async-activities")
+        return python_module(f"benchmarks.actors.{role}", "--sdk", self._sdk, "--address", address, *flags)
+
+
+class OneProcess(Variant):
+    """Scheduler, worker and client in one process; its role is `client`, as it is what takes requests."""
+
+    @abstractmethod
+    def command(self, place: Path) -> list[str]:
+        """The command of the process, which keeps its data in `place`."""
+
     @contextlib.contextmanager
     def deploy(self, place: Path) -> Iterator[Deployment]:
-        """Starts scheduler, worker and client in this order."""
+        """Starts the process."""
         deployment = Deployment(place)
         try:
-            address = self.start_scheduler(deployment)
-            deployment.start("worker", self._actor("worker", address))
-            deployment.start("client", self._actor("client", address))
+            deployment.start("client", self.command(place))
             yield deployment
         finally:
             deployment.stop()
 
     def cold_start(self, place: Path) -> dict[str, float]:
-        """The worker is started while an orchestration of one step already waits for it."""
+        """From the start of the process to its first result."""
         deployment = Deployment(place)
         try:
-            address = self.start_scheduler(deployment)
-            ready = time.perf_counter() - deployment.processes["scheduler"].started_at
-            client, _ = deployment.start("client", self._actor("client", address))
+            client, _ = deployment.start("client", self.command(place))
             client.send({"workload": "first_result", "size": 1, "timeout": START_TIMEOUT})
             checked(client.read_answer(START_TIMEOUT))
-            worker, _ = deployment.start("worker", self._actor("worker", address))
-            checked(client.read_answer(START_TIMEOUT + ANSWER_GRACE))
-            first = time.perf_counter() - worker.started_at
-            return {"scheduler ready": ready * 1000, "worker to first result": first * 1000}
+            checked(client.read_answer(START_TIMEOUT))
+            return {"worker to first result": (time.perf_counter() - client.started_at) * 1000}
         finally:
             deployment.stop()
 
-    def _actor(self, actor: str, address: str) -> list[str]:
-        flags = [] if actor in self._linked else ["--no-link"]
-        if actor == "worker" and self._async_activities:
-            flags.append("--async-activities")
-        return python_module(f"benchmarks.actors.{actor}", "--sdk", self._sdk, "--address", address, *flags)
 
-
-def python_module(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module with this Python."""
-    return [sys.executable, "-m", module, *arguments]
+def python_module(module: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    """The command that runs a module, with this Python unless another one is named."""
+    return [python, "-m", module, *arguments]
 
 
 def missing_module(name: str) -> str | None:
@@ -152,6 +199,11 @@ def missing_module(name: str) -> str | None:
     except ModuleNotFoundError:
         found = False
     return None if found else f"module {name} is not installed"
+
+
+def missing_tool(name: str) -> str | None:
+    """The sentence to show when a command is not on the path, or None when it is."""
+    return None if shutil.which(name) else f"command {name} is not installed"
 
 
 def free_port() -> int:

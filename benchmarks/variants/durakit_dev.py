@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.variants.base import Deployment, ThreeProcesses, missing_module
+from benchmarks.variants.base import Deployment, DurableTaskProcesses, missing_module
 
 RUN_COMMAND = "import sys; from durakit.cli import main; sys.exit(main())"
 
 
-class OnDurakitScheduler(ThreeProcesses):
+class OnDurakitScheduler(DurableTaskProcesses):
     """Worker and client of the given SDK on `durakit dev` as shipped, dashboard included."""
 
     def missing(self) -> str | None:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.variants.base import (
-    START_TIMEOUT,
-    Deployment,
-    Variant,
-    checked,
-    missing_module,
-    python_module,
-)
+from benchmarks.variants.base import OneProcess, missing_module, python_module
 
 
-class Embedded(Variant):
-    """One process, which has the role `client` because it is the one that takes requests."""
+class Embedded(OneProcess):
+    """The task hub of a script, driven by its own client."""
 
     def __init__(self, key: str, title: str, *, async_activities: bool = False) -> None:
         self.key = key
@@ -29,29 +19,8 @@ class Embedded(Variant):
         """Names the scheduler if it is not installed."""
         return missing_module("durakit.embedding")
 
-    @contextlib.contextmanager
-    def deploy(self, place: Path) -> Iterator[Deployment]:
-        """Starts the process."""
-        deployment = Deployment(place)
-        try:
-            deployment.start("client", self._command(place))
-            yield deployment
-        finally:
-            deployment.stop()
-
-    def cold_start(self, place: Path) -> dict[str, float]:
-        """From the start of the process to its first result."""
-        deployment = Deployment(place)
-        try:
-            client, _ = deployment.start("client", self._command(place))
-            client.send({"workload": "first_result", "size": 1, "timeout": START_TIMEOUT})
-            checked(client.read_answer(START_TIMEOUT))
-            checked(client.read_answer(START_TIMEOUT))
-            return {"worker to first result": (time.perf_counter() - client.started_at) * 1000}
-        finally:
-            deployment.stop()
-
-    def _command(self, place: Path) -> list[str]:
+    def command(self, place: Path) -> list[str]:
+        """The embedded actor on a file in `place`."""
         return python_module("benchmarks.actors.embedded", "--db", str(place / "hub.db"), *self._flags)
 
 

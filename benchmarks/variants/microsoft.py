@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.variants.base import Deployment, ThreeProcesses, free_port, python_module
+from benchmarks.variants.base import Deployment, DurableTaskProcesses, free_port, python_module
 
 
-class MicrosoftInMemory(ThreeProcesses):
+class MicrosoftInMemory(DurableTaskProcesses):
     """durabletask worker and client on durabletask.testing's backend; nothing is durable."""
 
     def start_scheduler(self, deployment: Deployment) -> str:
