@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_cli import ROOT, Machine, machine
-
-__all__ = ["machine"]  # the fixture
+from .machine import ROOT, Machine
 
 SAMPLES = sorted(path.parent for path in ROOT.glob("samples/*/worker.py"))
 AT_HOME = json.loads((ROOT / "infra" / "samples.json").read_text("utf-8"))["atHome"]
