@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import functools
 import json
 import pickle
 import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 import pytest
 from durakit.errors import DurakitError
-from durakit.serialization import DeserializationError, JsonDataConverter, SerializationError
+from durakit.serialization import DeserializationError, SerializationError
+
+from .payloads import Color, Point, Price, Tree, deserialize, serialize
 
 if TYPE_CHECKING:
     from somewhere_else import Unknown  # type: ignore[import-not-found]
-
-serialize, deserialize = JsonDataConverter().serialize, JsonDataConverter().deserialize
 
 
 class Order:
@@ -36,29 +35,12 @@ class Hooked:
         return data["kelvin"]
 
 
-class Color(enum.Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
 class Pair(NamedTuple):
     at: date
 
 
 class Movie(TypedDict, total=False):
     released: date
-
-
-@dataclass
-class Point:
-    x: int
-    y: int = 0
-
-
-@dataclass
-class Tree:
-    value: int
-    children: list[Tree] = field(default_factory=list)
 
 
 @dataclass
@@ -70,15 +52,6 @@ class Step:
 class Basket:
     owner: str
     items: list[str]
-
-
-@dataclass
-class Price:
-    amount: int
-
-    def __post_init__(self) -> None:
-        if self.amount < 0:
-            raise ValueError("amount must not be negative")
 
 
 @dataclass
