@@ -38,6 +38,18 @@ def times_better(
     return actual
 
 
+def share_of(
+    variant: str, measurement: str, figure: str, *, baseline: str = "peer"
+) -> Callable[[Sequence[Record]], float | None]:
+    """Median over rounds of the variant's figure as a part of the baseline's."""
+    return times_better(variant, measurement, figure, baseline=baseline)
+
+
+def median(variant: str, measurement: str, figure: str) -> Callable[[Sequence[Record]], float | None]:
+    """The figure itself, its median over rounds."""
+    return lambda records: median_of(records, variant, measurement, figure)
+
+
 def cost_growth(variant: str, long: str, short: str) -> Callable[[Sequence[Record]], float | None]:
     """Time per step of the long sequence by that of the short one."""
 
@@ -119,11 +131,34 @@ LINK = (
     ),
     Goal("fanout(5000), × peer", 25, True, times_better("durakit", "fanout(5000)")),
     Goal("throughput(1000), × peer", 20, True, times_better("durakit", "throughput(1000)")),
-    Goal("latency p50, × better than peer", 4.0, True, times_better("durakit", "latency", "p50", lower=True)),
-    Goal("latency p99, × better than peer", 2.5, True, times_better("durakit", "latency", "p99", lower=True)),
-    Goal("event p50, × better than peer", 2.0, True, times_better("durakit", "event", "p50", lower=True)),
+    Goal("latency p50, of peer's", 0.25, False, share_of("durakit", "latency", "p50")),
+    Goal("latency p99, of peer's", 0.4, False, share_of("durakit", "latency", "p99")),
+    Goal("event p50, of peer's", 0.5, False, share_of("durakit", "event", "p50")),
+    Goal(
+        "timer lateness p99, of peer's, 1,000 spread over a second",
+        1.0,
+        False,
+        share_of("durakit", "timers(1000)", "p99"),
+    ),
+    Goal(
+        "timer lateness p99, of peer's, 1,000 at one instant",
+        1.0,
+        False,
+        share_of("durakit", "timers-burst(1000)", "p99"),
+    ),
     Goal("CPU a step, scheduler, ms", 0.45, False, cpu("durakit", "sequence(1000)", "scheduler")),
     Goal("CPU a step, worker, ms", 0.25, False, cpu("durakit", "sequence(1000)", "worker")),
+    Goal("idle: scheduler CPU, % of a core", 0.3, False, median("durakit", "idle", "scheduler CPU")),
+    Goal("idle: worker CPU, % of a core", 0.3, False, median("durakit", "idle", "worker CPU")),
+    Goal("idle: scheduler memory, MiB", 60, False, median("durakit", "idle", "scheduler memory")),
+    Goal("idle: worker memory, MiB", 45, False, median("durakit", "idle", "worker memory")),
+    Goal("cold start: `durakit dev` ready, ms", 400, False, median("durakit", "cold", "scheduler ready")),
+    Goal(
+        "cold start: worker to first result, ms",
+        250,
+        False,
+        median("durakit", "cold", "worker to first result"),
+    ),
 )
 """Bars for durakit as shipped, with the link."""
 

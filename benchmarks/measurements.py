@@ -43,6 +43,14 @@ class Measurement(ABC):
     size: int | None
     figures: tuple[Figure, ...]
     item: str = ""
+    variants: frozenset[str] | None = None
+    """Keys of the variants of which it is taken; None: of all. Some would take hours, or measure nothing."""
+    once: bool = False
+    """Taken in the first round only: it takes minutes, and figures of its size vary little."""
+
+    def is_taken_of(self, variant: str, number: int) -> bool:
+        """Whether round `number` (from 1) includes it for the variant of that key."""
+        return (self.variants is None or variant in self.variants) and (number == 1 or not self.once)
 
     @property
     def name(self) -> str:
@@ -74,8 +82,10 @@ class ClientMeasurement(Measurement):
         item: str,
         items: int,
         request: dict[str, Any],
+        variants: frozenset[str] | None = None,
     ) -> None:
         """`items` is how many of `item` the request covers, for rates and for CPU an item."""
+        self.variants = variants
         self.family = family
         self.size = size
         self.figures = figures
@@ -100,6 +110,31 @@ class ClientMeasurement(Measurement):
         if figure.name == "p99":
             return percentile(reply["samples_ms"], 0.99)
         return self._items / float(reply["seconds"])
+
+
+class Hoard(ClientMeasurement):
+    """A history full of payloads: its speed, and the most memory that scheduler and worker came to hold."""
+
+    PEAKS = (
+        Figure("scheduler peak", "MiB", higher_is_better=False, digits=0),
+        Figure("worker peak", "MiB", higher_is_better=False, digits=0),
+    )
+
+    def take(self, variant: Variant, place: Path, watch: Watch = unwatched) -> Taken:
+        """Peaks count from the start of the processes; the warm-up needs less."""
+        with variant.deploy(place) as deployment:
+            warm_up(deployment)
+            with watch(deployment, f"{self.name} {variant.key}"):
+                before = deployment.cpu_seconds()
+                reply = deployment.request(self._request)
+                after = deployment.cpu_seconds()
+            peaks = {
+                f"{role} peak": child.peak_resident_bytes() / MEBIBYTE
+                for role, child in deployment.processes.items()
+            }
+        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
+        held = {figure.name: peaks[figure.name] for figure in self.PEAKS if figure.name in peaks}
+        return Taken({"rate": self._items / float(reply["seconds"]), **held}, cpu)
 
 
 class Eternal(ClientMeasurement):

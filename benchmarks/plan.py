@@ -6,13 +6,20 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.actors.driver import STEPS_PER_ORCHESTRATION
 from benchmarks.figures import Figure
-from benchmarks.measurements import ClientMeasurement, ColdStart, Eternal, Idle, Measurement
+from benchmarks.measurements import ClientMeasurement, ColdStart, Eternal, Hoard, Idle, Measurement
 
 MEGABYTE = 1_000_000
 LATENCY = (
     Figure("p50", "ms", higher_is_better=False, digits=2),
     Figure("p99", "ms", higher_is_better=False, digits=2),
 )
+
+
+OURS = frozenset(
+    ("durakit", "durakit-standard", "durakit-unary", "durakit-async", "embedded", "embedded-async")
+)
+"""Variants whose steps cost the same however many there are; the others' grow with their number."""
+LONGEST_FOR_ALL = 3000  # steps; the peer takes two minutes for them, and half an hour for 10,000
 
 
 class UnknownSelection(ValueError):
@@ -25,7 +32,13 @@ def sequence(steps: int) -> Measurement:
     figure = Figure("rate", "steps/s", higher_is_better=True, digits=0)
     request = one_by_one("sequence", repeats, timeout=30 + 0.08 * steps, size=steps)
     return ClientMeasurement(
-        "sequence", steps, (figure,), item="step", items=steps * repeats, request=request
+        "sequence",
+        steps,
+        (figure,),
+        item="step",
+        items=steps * repeats,
+        request=request,
+        variants=OURS if steps > LONGEST_FOR_ALL else None,
     )
 
 
@@ -65,6 +78,27 @@ def event(family: str, gap_ms: int, repeats: int) -> Measurement:
     return ClientMeasurement(family, None, LATENCY, item="event", items=repeats, request=request)
 
 
+def timers(family: str, count: int, spread_ms: int) -> Measurement:
+    """Timers due within one second, evenly, or all at the same instant; they are set well before."""
+    delay_ms = 5_000 + 7 * count
+    request = {
+        "workload": "timers",
+        "size": count,
+        "delay_ms": delay_ms,
+        "spread_ms": spread_ms,
+        "timeout": 60 + delay_ms / 1000,
+    }
+    return ClientMeasurement(family, count, LATENCY, item="timer", items=count, request=request)
+
+
+def histories(activities: int) -> Measurement:
+    """One history with a megabyte in each of its activities' results."""
+    figure = Figure("rate", "activities/s", higher_is_better=True, digits=0)
+    request = {"workload": "hoard", "size": activities, "bytes": MEGABYTE, "timeout": 30 + 0.3 * activities}
+    figures = (figure, *Hoard.PEAKS)
+    return Hoard("histories", activities, figures, item="activity", items=activities, request=request)
+
+
 def payload(size: int, repeats: int) -> Measurement:
     """`size` bytes in, through one activity, and out again."""
     request = one_by_one("echo", repeats, timeout=30, bytes=size)
@@ -95,6 +129,9 @@ SIZED: dict[str, Callable[[int], Measurement]] = {
     "fanout": fanout,
     "throughput": throughput,
     "eternal": eternal,
+    "timers": lambda count: timers("timers", count, spread_ms=1000),
+    "timers-burst": lambda count: timers("timers-burst", count, spread_ms=0),
+    "histories": histories,
     "payload": lambda size: payload(size, 10),
 }
 
@@ -102,14 +139,17 @@ SIZED: dict[str, Callable[[int], Measurement]] = {
 def full_plan() -> list[Measurement]:
     """Everything a report for an issue needs; some ten minutes a round with the slowest variants."""
     return [
-        *map(sequence, (10, 100, 1000, 3000)),
+        *map(sequence, (10, 100, 1000, 3000, 10_000)),
         *map(fanout, (100, 1000, 5000)),
         *map(throughput, (100, 1000)),
         latency("latency", gap_ms=0, repeats=200),
         latency("latency-idle", gap_ms=20, repeats=200),
         event("event", gap_ms=0, repeats=200),
         event("event-idle", gap_ms=5, repeats=200),
+        timers("timers", 1000, spread_ms=1000),
+        timers("timers-burst", 1000, spread_ms=0),
         payload(MEGABYTE, repeats=10),
+        histories(100),
         Idle(seconds=10),
         ColdStart(),
     ]
@@ -123,6 +163,7 @@ def quick_plan() -> list[Measurement]:
         throughput(100),
         latency("latency", gap_ms=0, repeats=30),
         event("event", gap_ms=0, repeats=30),
+        timers("timers", 20, spread_ms=1000),
         payload(MEGABYTE, repeats=3),
         eternal(500),
         Idle(seconds=2),

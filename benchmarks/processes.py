@@ -99,6 +99,14 @@ class Child:
         resident: int = self._usage.memory_info().rss
         return resident
 
+    def peak_resident_bytes(self) -> int:
+        """The most memory that was resident so far; where the system does not tell, what is resident now."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        if not status.exists():
+            return self.resident_bytes()
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+
     def kill(self) -> None:
         """Ends the process and whatever it started, at once; does nothing if it is gone already."""
         with contextlib.suppress(ProcessLookupError):

@@ -39,7 +39,7 @@ def run_rounds(
         for measurement in measurements:
             for variant in rotated(variants, number - 1):
                 pair = (variant.key, measurement.name)
-                if pair in hanging:
+                if pair in hanging or not measurement.is_taken_of(variant.key, number):
                     continue
                 began = time.perf_counter()
                 record = run_once(variant, measurement, number, data, watch)

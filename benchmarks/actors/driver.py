@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from benchmarks.actors.lifetime import announce
 # The peer's backend serves ten calls at a time and hangs when waiting clients take them all.
 CLIENT_THREADS = 4
 STEPS_PER_ORCHESTRATION = 5
+CLOCK_GRAIN_MS = 1.0  # some products keep due times in whole milliseconds
+QUIET_AFTER_TIMERS = 1.0  # seconds after the last timer is due
 
 Request = dict[str, Any]
 Reply = dict[str, Any]
@@ -92,6 +94,40 @@ def throughput(driver: Driver, request: Request) -> Reply:
     return {"seconds": seconds, "samples_ms": []}
 
 
+def timers(driver: Driver, request: Request) -> Reply:
+    """How late `size` timers fire, all due within `spread_ms` that begin `delay_ms` from now.
+
+    Lateness is what the program itself sees: see `programs.timer`. So it is measured alike for every product,
+    by one clock, and without the way of the result to a client.
+    """
+    first_us = time.time_ns() // 1000 + request["delay_ms"] * 1000
+    size, spread_us = request["size"], request["spread_ms"] * 1000
+    due = [first_us + spread_us * number // size for number in range(size)]
+    with ThreadPoolExecutor(CLIENT_THREADS) as threads:
+        instances = list(threads.map(lambda at_us: driver.start("timer", at_us), due))
+        # Nobody asks for results while the timers fire: what is measured is the timers.
+        time.sleep(max(0.0, (due[-1] - time.time_ns() // 1000) / 1_000_000) + QUIET_AFTER_TIMERS)
+        results = list(threads.map(lambda instance: driver.wait(instance, request["timeout"]), instances))
+    return {"seconds": spread_us / 1_000_000, "samples_ms": lateness_ms(results)}
+
+
+def lateness_ms(results: Sequence[Any]) -> list[float]:
+    """The lateness in results of the timer program; raises WrongResult if one shows no real wait."""
+    late = sum(spare_ms <= 0 for _, spare_ms in results)
+    if late:
+        raise WrongResult(f"{late} of {len(results)} timers were only set when they were already due")
+    early = [ms for ms, _ in results if ms < -CLOCK_GRAIN_MS]
+    if early:
+        raise WrongResult(f"{len(early)} of {len(results)} timers fired early, by up to {-min(early):.1f} ms")
+    return [ms for ms, _ in results]
+
+
+def hoard(driver: Driver, request: Request) -> Reply:
+    """One orchestration whose `size` activities return `bytes` characters each, one after the other."""
+    size, length = request["size"], request["bytes"]
+    return reply_of([run_one(driver, "hoard", [size, length], size * length, request["timeout"])])
+
+
 def event(driver: Driver, request: Request) -> Reply:
     """Time from raising an event to the result of its instance, for `repeats` instances that wait."""
     timeout = request["timeout"]
@@ -128,5 +164,7 @@ WORKLOADS: dict[str, Callable[[Driver, Request], Reply]] = {
     "one_by_one": one_by_one,
     "throughput": throughput,
     "event": event,
+    "timers": timers,
+    "hoard": hoard,
     "first_result": first_result,
 }
