@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .backends import EmbeddedScheduler, InMemoryBackendOfTheirs
+from .bare import Bare
 from .limitations import LIMITATIONS
 from .peers import PAIRS, Pair
 from .stage import Stage
@@ -61,6 +62,14 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, retire: Retire) -> Iterat
     scheduler = EmbeddedScheduler(tmp_path_factory.mktemp("scheduler") / "scheduler.db")
     yield scheduler
     scheduler.stop()
+
+
+@pytest.fixture
+def bare(embedded: EmbeddedScheduler) -> Iterator[Bare]:
+    """No SDK at all, on our scheduler."""
+    bare = Bare(embedded.address)
+    yield bare
+    bare.close()
 
 
 @pytest.fixture
