@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from durakit.azuremanaged.client import DurableTaskSchedulerClient
 from durakit.dashboard import text
 from playwright.sync_api import Route, expect
 from stage import Stage, staged, sync_inventory
@@ -11,6 +12,29 @@ from stage import Stage, staged, sync_inventory
 from .conftest import UNREACHABLE, Open, Watched, arriving
 
 HOSTILE = "x</script><script>document.title='owned'</script>\u202e'\"><img src=x onerror=alert(1)>"
+#: What a page sends along when it fetches itself anew.
+ANEW = "x-durakit-part"
+COUNT_CHANGES = """
+    let changes = 0;
+    window.EventSource = class extends EventSource {
+        constructor(address) {
+            super(address);
+            this.addEventListener("change", () => { document.documentElement.dataset.changes = ++changes; });
+        }
+    };
+"""
+
+
+def is_anew(route: Route) -> bool:
+    return ANEW in route.request.headers
+
+
+def waiting_instance(client: DurableTaskSchedulerClient) -> str:
+    """Start an orchestration that waits for the event `delivery`; return its id."""
+    instance_id = f"turn-{uuid.uuid4().hex[:8]}"
+    client.schedule_new_orchestration(sync_inventory, instance_id=instance_id)
+    client.wait_for_orchestration_start(instance_id)
+    return instance_id
 
 
 def test_new_instances_wait_behind_a_button(open_page: Open, stage: Stage) -> None:
@@ -30,9 +54,7 @@ def test_new_instances_wait_behind_a_button(open_page: Open, stage: Stage) -> No
 
 def test_values_move_in_place(open_page: Open, stage: Stage) -> None:
     client = stage.client()
-    instance_id = f"turn-{uuid.uuid4().hex[:8]}"
-    client.schedule_new_orchestration(sync_inventory, instance_id=instance_id)
-    client.wait_for_orchestration_start(instance_id)
+    instance_id = waiting_instance(client)
     page = open_page(f"/instances?id={instance_id}")
     expect(page.locator("#live")).to_have_text("Live")
     page.locator("input[name=chosen]").check()
@@ -46,9 +68,7 @@ def test_values_move_in_place(open_page: Open, stage: Stage) -> None:
 
 def test_what_happens_between_a_page_and_its_stream_is_not_lost(stage: Stage, watched: Watched) -> None:
     client = stage.client()
-    instance_id = f"gap-{uuid.uuid4().hex[:8]}"
-    client.schedule_new_orchestration(sync_inventory, instance_id=instance_id)
-    client.wait_for_orchestration_start(instance_id)
+    instance_id = waiting_instance(client)
 
     def finish_first(route: Route) -> None:
         client.raise_orchestration_event(instance_id, "delivery")
@@ -60,6 +80,67 @@ def test_what_happens_between_a_page_and_its_stream_is_not_lost(stage: Stage, wa
     page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
 
     expect(page.locator("h1")).to_contain_text("Completed")
+    client.close()
+
+
+def test_what_happens_while_a_page_is_fetched_anew_is_not_lost(stage: Stage, watched: Watched) -> None:
+    client = stage.client()
+    instance_id = waiting_instance(client)
+    client.suspend_orchestration(instance_id)  # so that what is raised makes one change, and only one
+    held: list[Route] = []
+    page = watched.open("about:blank")
+    page.add_init_script(COUNT_CHANGES)
+    page.route(
+        "**/i/*", lambda route: held.append(route) if is_anew(route) and not held else route.continue_()
+    )
+    with page.expect_request(lambda request: ANEW in request.headers):
+        page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
+    expect(page.locator("html")).to_have_attribute("data-changes", "1")
+    before = held[0].fetch()
+
+    client.raise_orchestration_event(instance_id, "delivery")
+    expect(page.locator("html")).not_to_have_attribute("data-changes", "1")
+    held[0].fulfill(response=before)
+
+    expect(page.locator("main")).to_contain_text("1 event is kept")
+    client.close()
+
+
+def test_a_row_that_changes_under_a_pressed_button_is_still_clicked(open_page: Open, stage: Stage) -> None:
+    client = stage.client()
+    instance_id = waiting_instance(client)
+    page = open_page(f"/instances?id={instance_id}")
+    expect(page.locator("#live")).to_have_text("Live")
+    page.locator("input[name=chosen]").hover()
+    page.mouse.down()
+
+    with page.expect_response(lambda answer: ANEW in answer.request.headers and "Completed" in answer.text()):
+        client.raise_orchestration_event(instance_id, "delivery")
+    page.mouse.up()
+
+    expect(page.locator(".instances tbody")).to_contain_text("Completed")
+    assert page.locator("input[name=chosen]").is_checked()
+    client.close()
+
+
+def test_a_paused_page_takes_no_answer_that_was_under_way(stage: Stage, watched: Watched) -> None:
+    client = stage.client()
+    instance_id = waiting_instance(client)
+    held: list[Route] = []
+    page = watched.open("about:blank")
+    page.route("**/i/*", lambda route: held.append(route) if is_anew(route) else route.continue_())
+    with page.expect_request(lambda request: ANEW in request.headers):
+        page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
+    client.raise_orchestration_event(instance_id, "delivery")
+    client.wait_for_orchestration_completion(instance_id, timeout=30)
+
+    page.keyboard.press(".")
+    with page.expect_event("requestfinished"):
+        held[0].continue_()
+
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)))")
+    expect(page.locator("#live")).to_have_text("Paused")
+    assert "Running" in (page.locator("h1").text_content() or "")
     client.close()
 
 

@@ -97,11 +97,13 @@ function follow(form, pres) {
     timer = setTimeout(async () => {
       // Asked with GET, so nothing can happen by it.
       const query = new URLSearchParams(new FormData(form));
+      const mine = timer;
       query.delete("nonce");
       if (String(query).length > LONGEST_QUERY) return;
       try {
         const answer = await fetch(`${form.action}?${query}`, {headers: {Accept: "application/json"}});
         const told = answer.headers.get("content-type")?.includes("json") ? await answer.json() : {};
+        if (mine !== timer) return;  // A newer question is under way.
         for (const pre of pres) if (told.same?.[pre.dataset.kind]) pre.textContent = told.same[pre.dataset.kind];
       } catch { /* The page says already when the scheduler is gone. */ }
     }, 250);

@@ -38,8 +38,8 @@ class Follower {
     this.rest();
     if (this.isPaused || document.hidden) return;
     const stream = this.stream = new EventSource(this.address);
-    stream.onopen = () => { this.tries = 0; this.show("live", "Live"); this.back(); };
-    stream.addEventListener("change", (event) => this.changed(event.data));
+    // That it is open says less: only from its first message on does the server watch for this page.
+    stream.addEventListener("change", (event) => { this.heard(); this.changed(event.data); });
     stream.addEventListener("beat", () => this.heard());
     stream.onerror = () => this.failed();
   }
@@ -52,6 +52,9 @@ class Follower {
   }
 
   heard() {
+    this.tries = 0;
+    this.show("live", "Live");
+    this.back();
     clearTimeout(this.silence);
     // Without a sign of life for so long the connection may be dead: ask again.
     this.silence = setTimeout(() => this.begin(), SILENCE_MS);
@@ -85,13 +88,14 @@ class Follower {
 
   toggle() {
     this.isPaused = !this.isPaused;
-    this.times.paused = this.isPaused;
+    this.times.paused = this.page.isPaused = this.isPaused;
     if (this.isPaused) { this.rest(); this.show("paused", "Paused"); }
     else { this.begin(); this.page.refresh(); }
     return true;
   }
 
   show(state, words) {
+    if (this.badge.dataset.state === state) return;
     this.badge.dataset.state = state;
     this.badge.textContent = words;
   }
@@ -103,14 +107,30 @@ class Page {
     Object.assign(this, {enliven, times});
     this.last = 0;
     this.newer = 0;
+    this.isPaused = false;
+    this.isStale = false;
+    this.pressing = Promise.resolve();
+    this.feelPresses();
+  }
+
+  // What is replaced between press and release gets no click.
+  feelPresses() {
+    let release = () => {};
+    const later = () => setTimeout(release);  // The click follows at once.
+    document.addEventListener("pointerdown", () => { release(); this.pressing = new Promise((resolve) => { release = resolve; }); }, true);
+    for (const end of ["pointerup", "pointercancel", "contextmenu"]) document.addEventListener(end, later, true);
   }
 
   /** Ask for this page again, at most once a second, and replace what changed. */
   refresh() {
+    this.isStale = true;
     if (this.timer) return;
     const wait = Math.max(this.last + LEAST_MS - Date.now(), 0);
     this.timer = setTimeout(async () => {
+      // What changes from now on may not be in the answer any more.
+      this.isStale = false;
       try { await this.fetch(); } finally { this.timer = null; this.last = Date.now(); }
+      if (this.isStale) this.refresh();
     }, wait);
   }
 
@@ -121,6 +141,8 @@ class Page {
     } catch { return; }  // The stream notices, too.
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    await this.pressing;
+    if (this.isPaused) return;
     if (fresh.body.dataset.now) this.times.heard(Number(fresh.body.dataset.now));
     document.title = fresh.title;
     localize(fresh);
@@ -133,7 +155,7 @@ class Page {
       const next = fresh.getElementById(old.id);
       if (!next) { if (old.tagName === "TR") old.classList.add("gone"); continue; }
       old.classList.remove("gone");
-      if (written.get(old) === next.outerHTML || old.querySelector(".brush")) continue;
+      if (written.get(old) === next.outerHTML) continue;
       const html = next.outerHTML;
       const made = document.importNode(next, true);
       keepState(old, made);

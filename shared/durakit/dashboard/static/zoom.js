@@ -36,8 +36,9 @@ function begin(event) {
     brush.remove();
     if (ended.type === "keydown") return;
     // The click that ends a drag over a link is no click.
-    addEventListener("click", (click) => { click.preventDefault(); click.stopPropagation(); }, {capture: true, once: true});
-    setTimeout(() => {}, 0);
+    const swallow = (click) => { click.preventDefault(); click.stopPropagation(); };
+    addEventListener("click", swallow, {capture: true});
+    setTimeout(() => removeEventListener("click", swallow, {capture: true}));
     const [a, b] = edges(box, start, ended.clientX);
     go(at(pieces, a), at(pieces, b));
   };
