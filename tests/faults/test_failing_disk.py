@@ -18,7 +18,8 @@ from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.store import StoreError, statements
 
 from tests.faults.lossy_vfs import Disk
-from tests.faults.rig import Rig, play
+from tests.faults.pure_programs import play
+from tests.faults.rig import Rig
 
 SEEDS = range(25)
 STEPS = 250
