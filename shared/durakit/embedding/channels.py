@@ -1,7 +1,4 @@
-"""gRPC channels that end in the engine of this process, so that programs use the clients they know.
-
-Only what a client needs: unary calls and the history stream; nothing is serialised on the way.
-"""
+"""gRPC channels that end in the engine of this process, so that programs use the clients they know."""
 
 from __future__ import annotations
 
@@ -14,34 +11,12 @@ import grpc
 import grpc.aio
 
 from durakit.embedding.core import Closed, Core, Job, Later
-from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
+from durakit.scheduler.hub import TaskHub, Waiter
+from durakit.scheduler.in_process import HISTORY, WAITS, ConnectedChannel, InProcessRpcError, name_of
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.states import response_for
 from durakit.wire.messages import orchestration_pb2 as pb
-
-_WAITS: dict[str, Callable[[Instance], bool]] = {
-    "WaitForInstanceStart": has_begun,
-    "WaitForInstanceCompletion": has_ended,
-}
-_HISTORY = "StreamInstanceHistory"
-
-
-class EmbeddedRpcError(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
-    """What a refused or unanswered call raises, as a real channel would."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self._code = code
-        self._details = details
-
-    def code(self) -> grpc.StatusCode:
-        """Return the status code."""
-        return self._code
-
-    def details(self) -> str:
-        """Return the sentence that came with it."""
-        return self._details
 
 
 class Calls:
@@ -53,11 +28,11 @@ class Calls:
     def begin(self, method: str, request: Any, finished: Callable[[Job], None]) -> Callable[[], None]:
         """Begin a call; `finished` is told its job, on any thread. Returns what gives it up."""
         core = self._core
-        satisfied = _WAITS.get(method)
+        satisfied = WAITS.get(method)
         if satisfied is not None:
             return self._begin_waiting(request, satisfied, finished)
         work = core.requests.by_method.get(method)
-        if method == _HISTORY:
+        if method == HISTORY:
             core.submit(Job(lambda hub: list(core.requests.history_chunks(request, hub)), finished))
         elif work is not None:
             core.submit(Job(lambda hub: work(request, hub), finished))
@@ -95,18 +70,18 @@ class Calls:
         return lambda: core.submit(Job(lambda hub: hub.stop_waiting(instance_id, waiter)))
 
 
-class EmbeddedChannel(grpc.Channel):  # type: ignore[misc]  # grpc has no types
+class EmbeddedChannel(ConnectedChannel):
     """The channel of a client for threads."""
 
     def __init__(self, core: Core) -> None:
         self._calls = Calls(core)
 
     def unary_unary(self, method: str, *_: Any, **__: Any) -> Any:
-        name = _name_of(method)
+        name = name_of(method)
         return lambda request, timeout=None, metadata=None, **__: self._call(name, request, timeout)
 
     def unary_stream(self, method: str, *_: Any, **__: Any) -> Any:
-        name = _name_of(method)
+        name = name_of(method)
 
         def call(
             request: Any, timeout: float | None = None, metadata: Any = None, **__: Any
@@ -120,18 +95,6 @@ class EmbeddedChannel(grpc.Channel):  # type: ignore[misc]  # grpc has no types
 
     def stream_stream(self, method: str, *_: Any, **__: Any) -> Any:
         return self.unary_stream(method)
-
-    def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:
-        callback(grpc.ChannelConnectivity.READY)
-
-    def unsubscribe(self, callback: Any) -> None: ...
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> EmbeddedChannel:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
     def _call(self, method: str, request: Any, timeout: float | None) -> Any:
         # A lock is the cheapest thing to wait for.
@@ -164,12 +127,12 @@ class AsyncEmbeddedChannel:
 
     def unary_unary(self, method: str, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
         """Return what makes a call when awaited."""
-        name = _name_of(method)
+        name = name_of(method)
         return lambda request, timeout=None, metadata=None: self._call(name, request, timeout)
 
     def unary_stream(self, method: str, *_: Any, **__: Any) -> Callable[..., AsyncIterator[Any]]:
         """Return what makes a call when iterated over."""
-        name = _name_of(method)
+        name = name_of(method)
 
         async def call(
             request: Any, timeout: float | None = None, metadata: Any = None
@@ -216,8 +179,8 @@ def _name_of(method: str) -> str:
     return method.rpartition("/")[2]
 
 
-def _too_late(method: str, timeout: float | None) -> EmbeddedRpcError:
-    return EmbeddedRpcError(
+def _too_late(method: str, timeout: float | None) -> InProcessRpcError:
+    return InProcessRpcError(
         grpc.StatusCode.DEADLINE_EXCEEDED, f"{method} was not answered within {timeout or 0:g} s."
     )
 
@@ -227,6 +190,6 @@ def _outcome(job: Job) -> Any:
     if error is None:
         return job.value
     if isinstance(error, Refusal):
-        raise EmbeddedRpcError(grpc.StatusCode[error.status], error.message) from error
+        raise InProcessRpcError.of(error) from error
     code = grpc.StatusCode.FAILED_PRECONDITION if isinstance(error, Closed) else grpc.StatusCode.UNAVAILABLE
-    raise EmbeddedRpcError(code, str(error)) from error
+    raise InProcessRpcError(code, str(error)) from error
