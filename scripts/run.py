@@ -75,9 +75,7 @@ class Sample:
     @property
     def purpose(self) -> str:
         """The first sentence of its README."""
-        readme = self.folder / "README.md"
-        text = readme.read_text("utf-8") if readme.exists() else ""
-        lines = (line.strip() for line in text.splitlines())
+        lines = (self.folder / "README.md").read_text("utf-8").splitlines()
         return next((line for line in lines if line and not line.startswith("#")), "")
 
     @property

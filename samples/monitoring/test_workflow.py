@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from durakit.task import ActivityContext
@@ -58,8 +60,8 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobServ
         yield service
 
 
-def watch(tmp_path: Path, **changes: object) -> Watch:
-    return Watch(**{"job": "http://jobs.example/1", "output": str(tmp_path), **changes})  # type: ignore[arg-type]
+def watch(tmp_path: Path, **changes: Any) -> Watch:
+    return replace(Watch(job="http://jobs.example/1", output=str(tmp_path)), **changes)
 
 
 def run(hub: InProcessTaskHub, watched: Watch) -> Report:
