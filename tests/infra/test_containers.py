@@ -47,7 +47,8 @@ class Stage:
 
     def command(self, instruction: str) -> list[str]:
         """That of ENTRYPOINT or HEALTHCHECK."""
-        return json.loads(re.findall(r"\[.*\]", self.last(instruction))[0])  # type: ignore[no-any-return]
+        words: list[str] = json.loads(re.findall(r"\[.*\]", self.last(instruction))[0])
+        return words
 
 
 def stages_of(text: str) -> dict[str, Stage]:

@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from durakit import program
 from durakit.client import OrchestrationState, OrchestrationStatus
 from durakit.errors import NoResultError, SettingsError
 from durakit.program import (
@@ -121,7 +120,7 @@ def test_a_second_signal_ends_the_process_unless_it_is_the_first_once_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     exits: list[int] = []
-    monkeypatch.setattr(program.os, "_exit", exits.append)  # type: ignore[attr-defined]  # the module's own import
+    monkeypatch.setattr(os, "_exit", exits.append)
     now = [100.0]
 
     with StopSignals(clock=lambda: now[0]):

@@ -196,8 +196,8 @@ def test_what_has_not_ended_goes_on_at_the_next_opening(open_hub: Open) -> None:
     client = open_hub().client
     client.raise_orchestration_event("events", "two", data=2)
 
-    assert client.wait_for_orchestration_completion("events", timeout=DEADLINE).get_output() == [1, 2]  # type: ignore[union-attr]
-    assert client.wait_for_orchestration_completion("timer", timeout=DEADLINE).get_output() == "rang"  # type: ignore[union-attr]
+    ends = [client.wait_for_orchestration_completion(name, timeout=DEADLINE) for name in ("events", "timer")]
+    assert [end and end.get_output() for end in ends] == [[1, 2], "rang"]
 
 
 def test_closing_lets_a_running_activity_finish_and_begins_no_other(open_hub: Open) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from durakit.scheduler.refusal import Refusal
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -33,9 +35,9 @@ def many(count: int = 5) -> Rig:
     return rig
 
 
-def query(rig: Rig, token: str | None = None, **fields: object) -> tuple[list[str], str]:
+def query(rig: Rig, token: str | None = None, **fields: Any) -> tuple[list[str], str]:
     """Return the ids of a page and the token of the next."""
-    asked = pb.InstanceQuery(continuationToken=text(token), **fields)  # type: ignore[arg-type]
+    asked = pb.InstanceQuery(continuationToken=text(token), **fields)
     response = rig.request("QueryInstances", pb.QueryInstancesRequest(query=asked))
     return [state.instanceId for state in response.orchestrationState], response.continuationToken.value
 
@@ -162,8 +164,8 @@ def ended(*endings: tuple[str, pb.OrchestratorAction]) -> Rig:
     return rig
 
 
-def list_ids(rig: Rig, key: str | None = None, **fields: object) -> tuple[list[str], str]:
-    request = pb.ListInstanceIdsRequest(lastInstanceKey=text(key), **fields)  # type: ignore[arg-type]
+def list_ids(rig: Rig, key: str | None = None, **fields: Any) -> tuple[list[str], str]:
+    request = pb.ListInstanceIdsRequest(lastInstanceKey=text(key), **fields)
     response = rig.request("ListInstanceIds", request)
     return list(response.instanceIds), response.lastInstanceKey.value
 
@@ -198,8 +200,8 @@ def test_a_key_of_another_scheduler_is_refused() -> None:
 # --- purge by filter and batch
 
 
-def purge_by(rig: Rig, recursive: bool = False, **fields: object) -> int:
-    chosen = pb.PurgeInstanceFilter(**fields)  # type: ignore[arg-type]
+def purge_by(rig: Rig, recursive: bool = False, **fields: Any) -> int:
+    chosen = pb.PurgeInstanceFilter(**fields)
     request = pb.PurgeInstancesRequest(purgeInstanceFilter=chosen, recursive=recursive)
     response: pb.PurgeInstancesResponse = rig.call("PurgeInstances", request)
     assert response.isComplete.value

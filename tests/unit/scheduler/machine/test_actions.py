@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from durakit.scheduler.limits import NO_LIMITS, Limits
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -26,12 +28,12 @@ from ..rig import (
 )
 
 
-def parent_of(child_id: str = "kid", **fields: object) -> tuple[Rig, Worker]:
+def parent_of(child_id: str = "kid", **fields: Any) -> tuple[Rig, Worker]:
     """Return a rig whose instance `a` has started a child."""
     rig = Rig()
     worker = rig.worker()
     rig.start(tags={"team": "blue", "kind": "parent"}, version=text("7"))
-    worker.do(child(1, child_id, **fields))  # type: ignore[arg-type]
+    worker.do(child(1, child_id, **fields))
     return rig, worker
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from durakit.scheduler.refusal import Refusal
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -26,10 +28,10 @@ from ..rig import (
 )
 
 
-def begun(**fields: object) -> tuple[Rig, Worker]:
+def begun(**fields: Any) -> tuple[Rig, Worker]:
     """Return a rig with a worker and an instance that was started."""
     rig = Rig()
-    worker = rig.worker(**fields)  # type: ignore[arg-type]
+    worker = rig.worker(**fields)
     rig.start()
     return rig, worker
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from durakit.scheduler.refusal import Refusal
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -27,9 +29,9 @@ def policy(*statuses: int) -> pb.OrchestrationIdReusePolicy:
     return pb.OrchestrationIdReusePolicy(replaceableStatus=statuses)  # type: ignore[arg-type]
 
 
-def refusal_of(rig: Rig, **fields: object) -> tuple[str, str]:
+def refusal_of(rig: Rig, **fields: Any) -> tuple[str, str]:
     with pytest.raises(Refusal) as caught:
-        rig.start(**fields)  # type: ignore[arg-type]
+        rig.start(**fields)
     return caught.value.status, caught.value.message
 
 
