@@ -31,8 +31,8 @@ from typing import Any
 import durakit
 import psutil
 from durakit import task
-from durakit.dashboard.backend import InstanceFilter
 from durakit.dashboard.embedded.search import SUFFIX, Search
+from durakit.dashboard.lists import InstanceFilter
 
 from benchmarks.filling import HUGE, fill
 

@@ -19,7 +19,7 @@ from durakit.cli.access import is_loopback
 from durakit.cli.pages import VARIABLE, dashboard_url, read_page
 from durakit.cli.refusal import Refused
 from durakit.dashboard import parameters, words
-from durakit.dashboard.backend import Instance, InstanceRow
+from durakit.dashboard.instances import Instance, InstanceRow
 from durakit.dashboard.phrases import Phrase, phrase
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.remote.backend import RemoteBackend

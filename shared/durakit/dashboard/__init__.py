@@ -2,7 +2,8 @@
 
 backend     what the pages talk to: one interface for all schedulers
 embedded    the scheduler of this process behind it; remote: any endpoint, over gRPC
-steps       a history as calls with their attempts, timers, waits, children
+instances   what is told of an instance; lists, events, workforce: of many, of a history, of workers
+steps       a history as calls with their attempts, timers, waits, children; failures: what they recorded
 reasons     why an instance is where it is, in words; cases, resting, facts: what it is made from
 parameters  what a list's address asks for
 views       one typed context per page, from which both HTML and JSON come

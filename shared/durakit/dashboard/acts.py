@@ -11,17 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import (
-    OPEN_STATUSES,
-    BackendError,
-    BulkAct,
-    BulkProgress,
-    InstanceFilter,
-    InstancePage,
-    InstanceQuery,
-    InstanceRow,
-    NewInstance,
-)
+from durakit.dashboard.backend import BackendError, BulkAct, BulkProgress, NewInstance
+from durakit.dashboard.instances import OPEN_STATUSES, InstanceRow
+from durakit.dashboard.lists import InstanceFilter, InstancePage, InstanceQuery
 from durakit.wire.messages import orchestration_pb2 as pb
 
 BATCH = 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import Bucket, Histogram
+from durakit.dashboard.lists import Bucket, Histogram
 
 _WIDTHS = [
     *(seconds * words.SECOND for seconds in (1, 2, 5, 10, 15, 30)),

@@ -12,7 +12,7 @@ from durakit.dashboard.phrases import Phrase, Piece
 from durakit.dashboard.steps import Digest, Step
 
 if TYPE_CHECKING:
-    from durakit.dashboard.backend import InstanceRow
+    from durakit.dashboard.instances import InstanceRow
 
 WAITING = ("event", "timer", "activity", "retry", "child", "entity", "lock", "worker", "turn", "unknown")
 """What an instance can wait for, as the list's filter names it."""

@@ -1,8 +1,44 @@
-"""Which events of a history a page shows."""
+"""Events of a history as pages of them: which are asked for, which are wanted, what comes back."""
 
 from __future__ import annotations
 
-from durakit.dashboard.backend import EventQuery, NumberedEvent
+from dataclasses import dataclass
+
+from durakit.wire.messages import orchestration_pb2 as pb
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """Which events of a history, as a page. Numbers count from 1.
+
+    Attributes:
+        kinds: names as in `HistoryEvent.eventType`; empty: all.
+        text: looked for, ignoring case, in names, payloads and errors.
+        after: the page begins behind this number (before it, when `newest_first`).
+    """
+
+    kinds: frozenset[str] = frozenset()
+    text: str | None = None
+    after: int | None = None
+    newest_first: bool = False
+    limit: int = 200
+
+
+@dataclass(frozen=True)
+class NumberedEvent:
+    """An event of a history, as it was on the wire."""
+
+    number: int
+    event: pb.HistoryEvent
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Events in the order asked for; `next` goes into `EventQuery.after`, None at the end."""
+
+    events: list[NumberedEvent]
+    total: int
+    next: int | None = None
 
 
 def is_wanted(numbered: NumberedEvent, query: EventQuery) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from durakit.dashboard.backend import Bucket, Histogram
+from durakit.dashboard.lists import Bucket, Histogram
 from durakit.dashboard.scale import Scale, Tick, ticks
 from durakit.dashboard.words import rfc3339
 

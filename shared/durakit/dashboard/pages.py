@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from durakit._version import __version__
 from durakit.dashboard import histogram, templating, text, words
-from durakit.dashboard.backend import Histogram
+from durakit.dashboard.lists import Histogram
 from durakit.dashboard.views import ProblemView
 
 _HERE = Path(__file__).parent

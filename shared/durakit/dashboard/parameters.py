@@ -9,15 +9,8 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import (
-    SEARCHED,
-    SIZES,
-    SORTS,
-    STATUSES,
-    InstanceFilter,
-    InstanceQuery,
-    Sort,
-)
+from durakit.dashboard.instances import STATUSES
+from durakit.dashboard.lists import SEARCHED, SIZES, SORTS, InstanceFilter, InstanceQuery, Sort
 from durakit.dashboard.reasons import WAITING
 
 _KNOWN = frozenset(

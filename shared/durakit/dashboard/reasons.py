@@ -17,7 +17,7 @@ from durakit.dashboard.phrases import Phrase, Piece, code, listed, phrase
 from durakit.dashboard.steps import Digest, Step
 
 if TYPE_CHECKING:
-    from durakit.dashboard.backend import InstanceRow
+    from durakit.dashboard.instances import InstanceRow
 
 __all__ = ["WAITING", "Reason", "WaitingKind", "explain"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from durakit.dashboard.backend import InstanceRow
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.steps import Digest, Step
 from durakit.dashboard.words import SECOND
 

@@ -7,9 +7,10 @@ turn and never starts over, so the cost of a look at an instance follows what is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from durakit.dashboard.failures import Failure, failure_of
 from durakit.wire.messages import orchestration_pb2 as pb
 
 StepKind = Literal["activity", "timer", "event", "child", "entity", "lock", "sent"]
@@ -20,34 +21,6 @@ StepStatus = Literal["open", "completed", "failed", "cancelled"]
 
 PREVIEW_CHARACTERS = 200
 """What is kept of a payload; whole ones are read from their events."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An exception as it was recorded; `cause` is what it was raised from."""
-
-    error_type: str
-    message: str
-    stack_trace: str | None = None
-    is_non_retriable: bool = False
-    cause: Failure | None = None
-
-    @property
-    def told(self) -> Failure:
-        """What went wrong, without the wrapping that only says that a call failed."""
-        wraps = self.error_type.rpartition(".")[2] in _WRAPPERS
-        return self.cause.told if wraps and self.cause is not None else self
-
-    @property
-    def first_line(self) -> str:
-        """`module.ErrorType: first line of the message`."""
-        line = self.message.partition("\n")[0]
-        return f"{self.error_type}: {line}" if self.error_type else line
-
-    @property
-    def short_line(self) -> str:
-        """`ErrorType: first line of the message`, the type without its module."""
-        return replace(self, error_type=self.error_type.rpartition(".")[2]).first_line
 
 
 @dataclass
@@ -224,19 +197,6 @@ def digest(events: Iterable[pb.HistoryEvent]) -> Digest:
     made.add(events)
     return made
 
-
-def failure_of(details: pb.TaskFailureDetails) -> Failure:
-    """Return a failure with its causes."""
-    return Failure(
-        details.errorType,
-        details.errorMessage,
-        details.stackTrace.value if details.HasField("stackTrace") else None,
-        details.isNonRetriable,
-        failure_of(details.innerFailure) if details.HasField("innerFailure") else None,
-    )
-
-
-_WRAPPERS = frozenset({"TaskFailedError", "SubOrchestrationFailedError", "TaskFailedException"})
 
 _Key = tuple[StepKind, str, str, int]
 """What tells the tries of one call from other calls: kind, name, version, hash of the input."""

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from durakit.dashboard import mermaid, sequence_svg, timeline_svg, words
-from durakit.dashboard.backend import STATUSES, Family, InstanceRow, OfferedName
+from durakit.dashboard.instances import STATUSES, Family, InstanceRow
 from durakit.dashboard.parameters import Parameters
 from durakit.dashboard.reasons import WAITING
 from durakit.dashboard.text import segment
@@ -15,6 +15,7 @@ from durakit.dashboard.views.data import Link
 from durakit.dashboard.views.frame import hub_path, instance_path
 from durakit.dashboard.views.instance import TABS
 from durakit.dashboard.views.listing import COLUMNS
+from durakit.dashboard.workforce import OfferedName
 
 SHORTCUTS = (
     (("/",), "Go to an instance id"),

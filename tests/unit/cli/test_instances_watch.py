@@ -13,7 +13,7 @@ from durakit.cli.instances.drawing import bar_of, draw
 from durakit.cli.instances.following import LineFollower
 from durakit.cli.instances.telling import tell
 from durakit.cli.output import Cell, Column, Output
-from durakit.dashboard.backend import Instance
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.steps import digest
 from durakit.dashboard.timeline_rows import Mark
 from durakit.task import ActivityContext, OrchestrationContext, RetryPolicy

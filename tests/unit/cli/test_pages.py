@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from durakit.cli import main
 from durakit.cli.informed import InformedBackend, _informed, backend_for
-from durakit.dashboard.backend import InstanceRow
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.phrases import plain
 
 from ..dashboard.visiting import request

@@ -7,35 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from durakit.dashboard import parameters, sequence, timeline
-from durakit.dashboard.backend import (
-    Bucket,
-    BulkProgress,
-    ChildCounts,
-    Counts,
-    EventPage,
-    Family,
-    Generation,
-    Histogram,
-    Hub,
-    Instance,
-    InstancePage,
-    InstanceRow,
-    NumberedEvent,
-    OfferedName,
-    Offers,
-    Queue,
-    Relative,
-    Searched,
-    Worker,
-    Workforce,
-)
+from durakit.dashboard.backend import BulkProgress, Hub, Offers
+from durakit.dashboard.events import EventPage, NumberedEvent
+from durakit.dashboard.failures import Failure
+from durakit.dashboard.instances import ChildCounts, Family, Generation, Instance, InstanceRow, Relative
+from durakit.dashboard.lists import Bucket, Counts, Histogram, InstancePage, Searched
 from durakit.dashboard.phrases import Piece, code, phrase
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.scene import Scene
-from durakit.dashboard.steps import Digest, Failure, digest
+from durakit.dashboard.steps import Digest, digest
 from durakit.dashboard.views import data, forms, history, hubs, instance, kin, listing, workers
 from durakit.dashboard.views.frame import Frame
 from durakit.dashboard.views.payloads import payload
+from durakit.dashboard.workforce import OfferedName, Queue, Worker, Workforce
 
 from .histories import Script
 from .scenes import ns, purchase_order

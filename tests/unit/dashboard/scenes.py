@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durakit.dashboard.backend import InstanceRow
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import digest

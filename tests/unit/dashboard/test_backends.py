@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 from durakit.azuremanaged.client import AsyncDurableTaskSchedulerClient
-from durakit.dashboard.backend import (
-    Backend,
-    BackendError,
-    EventQuery,
-    InstanceFilter,
-    InstanceQuery,
-    NewInstance,
-    NotOffered,
-)
+from durakit.dashboard.backend import Backend, BackendError, NewInstance, NotOffered
 from durakit.dashboard.embedded.backend import EmbeddedBackend
+from durakit.dashboard.events import EventQuery
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.remote.backend import RemoteBackend
 from durakit.scheduler.server import SchedulerServer, ServerOptions

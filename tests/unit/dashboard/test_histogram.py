@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from durakit.dashboard import histogram
-from durakit.dashboard.backend import Bucket, Histogram
+from durakit.dashboard.lists import Bucket, Histogram
 from durakit.dashboard.words import MINUTE
 
 from .scenes import ns

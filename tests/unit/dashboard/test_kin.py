@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from durakit.dashboard.backend import EventPage, NumberedEvent
+from durakit.dashboard.events import EventPage, NumberedEvent
 from durakit.dashboard.routes import kin as kin_routes
 from durakit.dashboard.steps import Digest
 from durakit.dashboard.text import segment

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from durakit.dashboard.backend import InstanceRow
 from durakit.dashboard.facts import (
     ChildFact,
     Facts,
@@ -17,6 +16,7 @@ from durakit.dashboard.facts import (
     TaskState,
     TurnState,
 )
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.reasons import Reason, explain
 from durakit.dashboard.steps import digest

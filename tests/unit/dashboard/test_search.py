@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from durakit.dashboard.backend import InstanceFilter, InstanceQuery
 from durakit.dashboard.embedded import questions
 from durakit.dashboard.embedded import search as search_
 from durakit.dashboard.embedded.search import SUFFIX, Search
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.scheduler.store import Store
 from google.protobuf.wrappers_pb2 import StringValue
 
@@ -256,7 +256,7 @@ def test_a_killed_indexer_leaves_a_file_that_is_gone_on_with(house: House) -> No
     program = (
         "import sys, time, sqlite3; from pathlib import Path\n"
         "from durakit.dashboard.embedded import search\n"
-        "from durakit.dashboard.backend import InstanceFilter\n"
+        "from durakit.dashboard.lists import InstanceFilter\n"
         "search.BATCH, search.PAUSES = 5, 50\n"
         "path = Path(sys.argv[1])\n"
         "search.Search(path).candidates(sqlite3.connect(path), 1, InstanceFilter(text='abc'))\n"

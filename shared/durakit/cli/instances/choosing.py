@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from durakit.cli.durations import Moment
-from durakit.dashboard.backend import SEARCHED, STATUSES, InstanceFilter
+from durakit.dashboard.instances import STATUSES
+from durakit.dashboard.lists import SEARCHED, InstanceFilter
 from durakit.dashboard.reasons import WAITING
 
 _OPTIONS = (

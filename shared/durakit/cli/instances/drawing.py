@@ -11,7 +11,7 @@ from rich.text import Text
 
 from durakit.cli.output import STYLES
 from durakit.dashboard import timeline, words
-from durakit.dashboard.backend import Instance
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Digest

@@ -12,7 +12,7 @@ from durakit.cli.instances.showing import instance_json
 from durakit.cli.instances.telling import Told, tell
 from durakit.cli.output import Output
 from durakit.dashboard import words
-from durakit.dashboard.backend import Instance
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.steps import Digest
 

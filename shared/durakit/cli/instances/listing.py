@@ -10,7 +10,8 @@ from durakit.cli.connection import EXIT_CODES, Session, scheduler_command
 from durakit.cli.instances.choosing import filter_of, filter_options
 from durakit.cli.output import Cell, Column, Output
 from durakit.dashboard import words
-from durakit.dashboard.backend import InstancePage, InstanceQuery, InstanceRow
+from durakit.dashboard.instances import InstanceRow
+from durakit.dashboard.lists import InstancePage, InstanceQuery
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.views.listing import row_json
 

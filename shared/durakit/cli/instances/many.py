@@ -16,14 +16,9 @@ from durakit.cli.instances.choosing import filter_of, filter_options
 from durakit.cli.output import Output
 from durakit.cli.refusal import WrongUsage
 from durakit.dashboard import words
-from durakit.dashboard.backend import (
-    STATUSES,
-    BackendError,
-    BulkAct,
-    BulkProgress,
-    InstanceFilter,
-    InstanceQuery,
-)
+from durakit.dashboard.backend import BackendError, BulkAct, BulkProgress
+from durakit.dashboard.instances import STATUSES
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.dashboard.views.instance import why_not
 
 _DONE = {"suspend": "Suspended", "resume": "Resumed", "terminate": "Terminated", "purge": "Purged"}

@@ -11,7 +11,8 @@ from durakit.cli.completing import instance_ids
 from durakit.cli.connection import EXIT_CODES, Session, scheduler_command
 from durakit.cli.output import Cell, Column, Output
 from durakit.dashboard import words
-from durakit.dashboard.backend import EventPage, Instance, NumberedEvent
+from durakit.dashboard.events import EventPage, NumberedEvent
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.phrases import Phrase, plain
 from durakit.dashboard.steps import Digest, digest
 from durakit.dashboard.views.data import advice, chain, failing_step

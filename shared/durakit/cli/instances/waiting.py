@@ -15,7 +15,8 @@ from durakit.cli.instances.following import Follower, follower_for
 from durakit.cli.instances.showing import instance_argument, instance_json
 from durakit.cli.output import Output
 from durakit.dashboard import words
-from durakit.dashboard.backend import BackendError, Instance
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.phrases import plain
 
 _LOOK_SECONDS = 1.0

@@ -16,17 +16,20 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from durakit.dashboard import backend as api
 from durakit.dashboard.acts import ProtocolActs
-from durakit.dashboard.backend import BackendError
+from durakit.dashboard.backend import BackendError, Hub, Offers, Trouble
 from durakit.dashboard.embedded import family, histories, lists, questions, records, snapshots, workload
 from durakit.dashboard.embedded.home import Home
 from durakit.dashboard.embedded.search import SUFFIX, Search
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
+from durakit.dashboard.events import EventPage, EventQuery
 from durakit.dashboard.facts import ChildFact
+from durakit.dashboard.instances import OPEN_STATUSES, Family, Instance, InstanceRow
+from durakit.dashboard.lists import SORTS, Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.reasons import Reason, explain
 from durakit.dashboard.steps import Digest
+from durakit.dashboard.workforce import Workforce
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.refusal import Refusal
@@ -37,18 +40,18 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 T = TypeVar("T")
 
-OFFERS = api.Offers(
+OFFERS = Offers(
     manage_hubs=True,
     workers=True,
     filters=frozenset(
         {"status", "name", "version", "id", "from", "to", "tag", "q", "waiting", "on", "attention", "parent"}
     ),
-    sorts=api.SORTS,
+    sorts=SORTS,
     counts=True,
     histogram=True,
     live=True,
 )
-_TROUBLE: dict[str, api.Trouble] = {
+_TROUBLE: dict[str, Trouble] = {
     "NOT_FOUND": "not_found",
     "INVALID_ARGUMENT": "invalid",
     "FAILED_PRECONDITION": "conflict",
@@ -104,7 +107,7 @@ class EmbeddedBackend(ProtocolActs):
         self._kept: dict[tuple[Any, ...], tuple[float, Any]] = {}
 
     @property
-    def offers(self) -> api.Offers:
+    def offers(self) -> Offers:
         """Everything."""
         return OFFERS
 
@@ -183,18 +186,18 @@ class EmbeddedBackend(ProtocolActs):
         """Return the names of all hubs."""
         return await self._home.ask(lambda: [hub.name for hub in self._engine.hubs()])
 
-    async def hubs(self) -> list[api.Hub]:
+    async def hubs(self) -> list[Hub]:
         """Return all hubs with what is known of them."""
         found = []
         known = await self._home.ask(
             lambda: [(hub.name, hub.machine.hub_row, len(hub.streams)) for hub in self._engine.hubs()]
         )
         for name, row, streams in known:
-            counted = await self.counts(name, api.InstanceFilter())
+            counted = await self.counts(name, InstanceFilter())
             size, active = await self._kept_for_a_while(
                 ("size", row), functools.partial(questions.size, hub_row=row)
             )
-            found.append(api.Hub(name, counted.by_status, size, streams, active))
+            found.append(Hub(name, counted.by_status, size, streams, active))
         whole = self._bytes_on_disk()
         if whole is not None and len(found) == 1:
             found = [replace(found[0], size_bytes=whole)]
@@ -223,7 +226,7 @@ class EmbeddedBackend(ProtocolActs):
     async def reset_hub(self, hub: str) -> None:
         """Delete all instances of a hub, running ones too."""
         await self._hub(hub)
-        running = api.InstanceFilter(statuses=api.OPEN_STATUSES)
+        running = InstanceFilter(statuses=OPEN_STATUSES)
         async for _ in self.bulk(hub, "terminate", running):
             pass
         everything = pb.PurgeInstancesRequest(purgeInstanceFilter=pb.PurgeInstanceFilter())
@@ -231,7 +234,7 @@ class EmbeddedBackend(ProtocolActs):
 
     # --- lists
 
-    async def instances(self, hub: str, query: api.InstanceQuery) -> api.InstancePage:
+    async def instances(self, hub: str, query: InstanceQuery) -> InstancePage:
         """Return a page of instances."""
         task_hub = await self._hub(hub)
         row, wanted = task_hub.machine.hub_row, query.filter
@@ -248,7 +251,7 @@ class EmbeddedBackend(ProtocolActs):
         if wanted.statuses:
             # A resident instance is newer in memory than on disk.
             shown = [each for each in shown if each.status in wanted.statuses or not each.is_open]
-        return api.InstancePage(
+        return InstancePage(
             await self._with_children(task_hub, shown),
             after=lists.cursor(found.keys[-1]) if found.has_after and found.keys else None,
             before=lists.cursor(found.keys[0]) if found.has_before and found.keys else None,
@@ -256,7 +259,7 @@ class EmbeddedBackend(ProtocolActs):
             notices=() if notice is None else (notice,),
         )
 
-    async def _waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[int]:
+    async def _waiting(self, hub: TaskHub, wanted: InstanceFilter) -> list[int]:
         looking = workload.waiting_rows(hub, wanted.waiting, wanted.on, wanted.attention)
         found: list[int] = []
         while (some := await self._home.ask(lambda: next(looking, None))) is not None:
@@ -264,7 +267,7 @@ class EmbeddedBackend(ProtocolActs):
             await asyncio.sleep(0)
         return found
 
-    async def rows(self, hub: str, ids: Collection[str]) -> list[api.InstanceRow]:
+    async def rows(self, hub: str, ids: Collection[str]) -> list[InstanceRow]:
         """Return these instances, in the order given."""
         task_hub = await self._hub(hub)
         row, wanted = task_hub.machine.hub_row, list(ids)
@@ -272,8 +275,8 @@ class EmbeddedBackend(ProtocolActs):
         return await self._with_children(task_hub, await self._with_reasons(task_hub, found))
 
     async def _with_reasons(
-        self, hub: TaskHub, found: Sequence[tuple[int, str, api.InstanceRow]]
-    ) -> list[api.InstanceRow]:
+        self, hub: TaskHub, found: Sequence[tuple[int, str, InstanceRow]]
+    ) -> list[InstanceRow]:
         """Bring rows up to date from memory, and say of each why it is where it is."""
         is_open = [number for number, _, row in found if row.is_open][:_REASONS_WITH_HISTORY]
         digests: dict[int, Digest] = {}
@@ -290,12 +293,12 @@ class EmbeddedBackend(ProtocolActs):
             rows.append(replace(newest, reason=reason))
         return rows
 
-    async def _with_children(self, hub: TaskHub, rows: list[api.InstanceRow]) -> list[api.InstanceRow]:
+    async def _with_children(self, hub: TaskHub, rows: list[InstanceRow]) -> list[InstanceRow]:
         hub_row, ids = hub.machine.hub_row, [row.id for row in rows]
         counted = await self._ask(lambda ask: questions.child_counts(ask, hub_row, ids))
         return [replace(row, children=counted.get(row.id)) for row in rows]
 
-    async def counts(self, hub: str, filter: api.InstanceFilter) -> api.Counts:
+    async def counts(self, hub: str, filter: InstanceFilter) -> Counts:
         """Return how many instances match."""
         task_hub = await self._hub(hub)
         row = task_hub.machine.hub_row
@@ -305,7 +308,7 @@ class EmbeddedBackend(ProtocolActs):
             by_status: dict[str, int] = {}
             for each in found:
                 by_status[each] = by_status.get(each, 0) + 1
-            return api.Counts(by_status, attention=None)
+            return Counts(by_status, attention=None)
         counted = await self._kept_for_a_while(
             ("counts", row, plain_filter),
             lambda ask: lists.counts(
@@ -314,13 +317,13 @@ class EmbeddedBackend(ProtocolActs):
         )
         return replace(counted, attention=await self._home.ask(lambda: workload.attention(task_hub)))
 
-    async def _found_waiting(self, hub: TaskHub, wanted: api.InstanceFilter) -> list[str]:
+    async def _found_waiting(self, hub: TaskHub, wanted: InstanceFilter) -> list[str]:
         row = hub.machine.hub_row
         only = await self._waiting(hub, wanted)
-        query = api.InstanceQuery(replace(wanted, roots=False), size=lists.COUNTED_AT_MOST)
+        query = InstanceQuery(replace(wanted, roots=False), size=lists.COUNTED_AT_MOST)
         return await self._ask(lambda ask: questions.statuses(ask, row, query, only))
 
-    async def histogram(self, hub: str, filter: api.InstanceFilter, buckets: int = 90) -> api.Histogram:
+    async def histogram(self, hub: str, filter: InstanceFilter, buckets: int = 90) -> Histogram:
         """Return the matching instances by start."""
         row, now_ns = await self._hub_row(hub), self._now()
         # Relative times move on with every question; to the second they are the same question.
@@ -344,7 +347,7 @@ class EmbeddedBackend(ProtocolActs):
 
     # --- one instance
 
-    async def instance(self, hub: str, instance_id: str) -> api.Instance:
+    async def instance(self, hub: str, instance_id: str) -> Instance:
         """Return the facts of an instance."""
         task_hub = await self._hub(hub)
         hub_row = task_hub.machine.hub_row
@@ -364,7 +367,7 @@ class EmbeddedBackend(ProtocolActs):
         reason = explain(row, digest, facts, self._now())
         newest = snapshot.payloads or snapshots.Payloads(*payloads)
         last = digest.turns[-1] if digest.turns else None
-        return api.Instance(
+        return Instance(
             replace(row, reason=reason),
             execution_id,
             newest.input,
@@ -376,7 +379,7 @@ class EmbeddedBackend(ProtocolActs):
             newest.worker,
         )
 
-    async def _stuck_children(self, hub: str, row: api.InstanceRow, digest: Digest) -> tuple[ChildFact, ...]:
+    async def _stuck_children(self, hub: str, row: InstanceRow, digest: Digest) -> tuple[ChildFact, ...]:
         """Look at children that are still awaited or failed."""
         ids = [
             step.instance_id
@@ -405,7 +408,7 @@ class EmbeddedBackend(ProtocolActs):
         number = await self._number(hub, instance_id)
         return await self._ask(lambda ask: self._digests.read(ask, number))
 
-    async def events(self, hub: str, instance_id: str, query: api.EventQuery) -> api.EventPage:
+    async def events(self, hub: str, instance_id: str, query: EventQuery) -> EventPage:
         """Return a page of the history."""
         number = await self._number(hub, instance_id)
         return await self._ask(lambda ask: histories.page_of_events(ask, number, query))
@@ -419,7 +422,7 @@ class EmbeddedBackend(ProtocolActs):
 
     async def family(
         self, hub: str, instance_id: str, *, per_level: int = 50, only_open_and_failed: bool = False
-    ) -> api.Family:
+    ) -> Family:
         """Return ancestors, descendants and generations."""
         return await family.of(self, hub, instance_id, per_level, only_open_and_failed)
 
@@ -428,7 +431,7 @@ class EmbeddedBackend(ProtocolActs):
         row = await self._hub_row(hub)
 
         def read(ask: Connection) -> dict[str, int]:
-            query = api.InstanceQuery(api.InstanceFilter(names=(name,)), size=20)
+            query = InstanceQuery(InstanceFilter(names=(name,)), size=20)
             counted: dict[str, int] = {}
             for _, number in lists.find(ask, row, query, None).keys:
                 told = self._digests.read_if_short(ask, number)
@@ -445,7 +448,7 @@ class EmbeddedBackend(ProtocolActs):
         task_hub = await self._hub(hub)
         return await self._home.ask(lambda: workload.lacks_workers(task_hub))
 
-    async def workforce(self, hub: str) -> api.Workforce:
+    async def workforce(self, hub: str) -> Workforce:
         """Return workers and queues."""
         task_hub = await self._hub(hub)
         if self._sampling is None:

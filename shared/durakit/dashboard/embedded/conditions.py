@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from durakit.dashboard.backend import InstanceFilter
+from durakit.dashboard.lists import InstanceFilter
 from durakit.scheduler.machine.instance import Status
 
 _ROOT = (

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol
 
-from durakit.dashboard import backend as api
 from durakit.dashboard.backend import BackendError
+from durakit.dashboard.instances import OPEN_STATUSES, Family, Generation, InstanceRow, Relative
+from durakit.dashboard.lists import InstanceFilter, InstancePage, InstanceQuery
 from durakit.dashboard.steps import Digest
 
 _GENERATIONS_DEEP = 20
@@ -16,12 +17,12 @@ _GENERATIONS_DEEP = 20
 class Asked(Protocol):
     """What is needed of the backend."""
 
-    async def rows(self, hub: str, ids: Collection[str]) -> list[api.InstanceRow]: ...
-    async def instances(self, hub: str, query: api.InstanceQuery) -> api.InstancePage: ...
+    async def rows(self, hub: str, ids: Collection[str]) -> list[InstanceRow]: ...
+    async def instances(self, hub: str, query: InstanceQuery) -> InstancePage: ...
     async def digest(self, hub: str, instance_id: str) -> Digest: ...
 
 
-async def of(asked: Asked, hub: str, instance_id: str, per_level: int, narrowed: bool) -> api.Family:
+async def of(asked: Asked, hub: str, instance_id: str, per_level: int, narrowed: bool) -> Family:
     """Return the family of an instance; `narrowed`: of its descendants only the open and failed ones.
 
     Raises:
@@ -31,45 +32,43 @@ async def of(asked: Asked, hub: str, instance_id: str, per_level: int, narrowed:
     if not found:
         raise BackendError("not_found", f"There is no instance {instance_id} in hub {hub}.")
     this = found[0]
-    members = [api.Relative(this, 0)]
+    members = [Relative(this, 0)]
     parent_id, depth = this.parent_id, -1
     while parent_id is not None and depth > -_GENERATIONS_DEEP:
         found = await asked.rows(hub, [parent_id])
         if not found:
             break
-        members.insert(0, api.Relative(found[0], depth))
+        members.insert(0, Relative(found[0], depth))
         parent_id, depth = found[0].parent_id, depth - 1
     below = await _descendants(asked, hub, this, 1, per_level, narrowed)
     members = _with_hidden([*members, *below])
     digest = await asked.digest(hub, instance_id)
-    current = api.Generation(
-        None, digest.execution_id or None, digest.started_ns, digest.ended_ns, True, True
-    )
-    return api.Family(members, [current])
+    current = Generation(None, digest.execution_id or None, digest.started_ns, digest.ended_ns, True, True)
+    return Family(members, [current])
 
 
 async def _descendants(
-    asked: Asked, hub: str, of: api.InstanceRow, depth: int, per_level: int, narrowed: bool
-) -> list[api.Relative]:
+    asked: Asked, hub: str, of: InstanceRow, depth: int, per_level: int, narrowed: bool
+) -> list[Relative]:
     total = 0 if of.children is None else of.children.total
     if not total or depth > _GENERATIONS_DEEP:
         return []
-    wanted = api.InstanceFilter(parent=of.id)
-    urgent = replace(wanted, statuses=frozenset({*api.OPEN_STATUSES, "failed"}))
-    rows = (await asked.instances(hub, api.InstanceQuery(urgent, "started", size=per_level))).rows
+    wanted = InstanceFilter(parent=of.id)
+    urgent = replace(wanted, statuses=frozenset({*OPEN_STATUSES, "failed"}))
+    rows = (await asked.instances(hub, InstanceQuery(urgent, "started", size=per_level))).rows
     if not narrowed and len(rows) < per_level:
-        query = api.InstanceQuery(wanted, "started", size=per_level)
+        query = InstanceQuery(wanted, "started", size=per_level)
         known = {row.id for row in rows}
         rows += [row for row in (await asked.instances(hub, query)).rows if row.id not in known]
         rows = sorted(rows[:per_level], key=lambda row: row.created_ns)
     members = []
     for row in rows:
-        members.append(api.Relative(row, depth))
+        members.append(Relative(row, depth))
         members += await _descendants(asked, hub, row, depth + 1, per_level, narrowed)
     return members
 
 
-def _with_hidden(members: list[api.Relative]) -> list[api.Relative]:
+def _with_hidden(members: list[Relative]) -> list[Relative]:
     """Say of each member how many of its children are not among the others; of ancestors nothing."""
     shown: dict[str, int] = {}
     for member in members:

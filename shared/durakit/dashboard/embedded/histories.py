@@ -11,8 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from durakit.dashboard.backend import EventPage, EventQuery, NumberedEvent
-from durakit.dashboard.events import contains, is_wanted
+from durakit.dashboard.events import EventPage, EventQuery, NumberedEvent, contains, is_wanted
 from durakit.dashboard.steps import Digest
 from durakit.scheduler.store.store import Connection
 from durakit.wire import framing

@@ -12,15 +12,9 @@ from time import monotonic
 from typing import Any
 
 from durakit.dashboard import buckets as buckets_
-from durakit.dashboard.backend import (
-    BackendError,
-    Counts,
-    Histogram,
-    InstanceFilter,
-    InstanceQuery,
-    Searched,
-)
+from durakit.dashboard.backend import BackendError
 from durakit.dashboard.embedded.conditions import Conditions, conditions_for, word_of
+from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstanceQuery, Searched
 from durakit.scheduler.machine.instance import Status
 from durakit.scheduler.store.store import Connection
 

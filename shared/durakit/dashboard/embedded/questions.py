@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durakit.dashboard import backend as api
 from durakit.dashboard.embedded import lists, records
+from durakit.dashboard.instances import ChildCounts, InstanceRow
+from durakit.dashboard.lists import InstanceQuery
 from durakit.scheduler.store.store import Connection
 
 
 def page(
     ask: Connection,
     hub_row: int,
-    query: api.InstanceQuery,
+    query: InstanceQuery,
     only: Sequence[int] | None,
     among: Sequence[int] | None = None,
-) -> tuple[lists.Found, list[tuple[int, str, api.InstanceRow]]]:
+) -> tuple[lists.Found, list[tuple[int, str, InstanceRow]]]:
     found = lists.find(ask, hub_row, query, only, among)
     return found, records.rows_by_number(ask, [number for _, number in found.keys])
 
 
-def statuses(ask: Connection, hub_row: int, query: api.InstanceQuery, only: Sequence[int]) -> list[str]:
+def statuses(ask: Connection, hub_row: int, query: InstanceQuery, only: Sequence[int]) -> list[str]:
     _, rows = page(ask, hub_row, query, only)
     return [row.status for _, _, row in rows]
 
 
 def whole(
     ask: Connection, hub_row: int, instance_id: str
-) -> tuple[int, str, api.InstanceRow, tuple[str | None, str | None, str | None], bytes | None] | None:
+) -> tuple[int, str, InstanceRow, tuple[str | None, str | None, str | None], bytes | None] | None:
     numbers = records.numbers_of(ask, hub_row, [instance_id])
     if not numbers:
         return None
@@ -40,8 +41,8 @@ def whole(
     return number, execution_id, row, payloads, failure
 
 
-def child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str, api.ChildCounts]:
-    counted: dict[str, api.ChildCounts] = {}
+def child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str, ChildCounts]:
+    counted: dict[str, ChildCounts] = {}
     for at in range(0, len(ids), 500):
         chunk = ids[at : at + 500]
         found = ask.execute(
@@ -50,7 +51,7 @@ def child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str,
             "GROUP BY parent_id",
             [hub_row, *chunk],
         ).fetchall()
-        counted.update({each[0]: api.ChildCounts(each[1], each[2], each[3]) for each in found})
+        counted.update({each[0]: ChildCounts(each[1], each[2], each[3]) for each in found})
     return counted
 
 

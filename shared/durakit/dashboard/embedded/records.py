@@ -8,9 +8,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from durakit.dashboard.backend import InstanceRow
 from durakit.dashboard.embedded.conditions import word_of
-from durakit.dashboard.steps import Failure, failure_of
+from durakit.dashboard.failures import Failure, failure_of
+from durakit.dashboard.instances import InstanceRow
 from durakit.scheduler.store.store import Connection
 from durakit.wire.messages import orchestration_pb2 as pb
 

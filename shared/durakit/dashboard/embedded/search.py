@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from durakit.dashboard.backend import InstanceFilter
 from durakit.dashboard.embedded.conditions import spellings
+from durakit.dashboard.lists import InstanceFilter
 from durakit.scheduler.store.store import Connection
 
 logger = logging.getLogger(__name__)

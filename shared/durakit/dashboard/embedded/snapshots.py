@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from durakit.dashboard.backend import InstanceRow
 from durakit.dashboard.embedded import records, workload
 from durakit.dashboard.facts import Facts
+from durakit.dashboard.instances import InstanceRow
 from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.streams import WorkerStream

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Literal
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import OfferedName, Queue, Worker, Workforce
 from durakit.dashboard.facts import Facts, Hints, Offering, QueueFacts, Suspended, TaskState, TurnState
+from durakit.dashboard.workforce import OfferedName, Queue, Worker, Workforce
 from durakit.scheduler.deliveries import TaskDelivery, TurnDelivery
 from durakit.scheduler.hub import Departure, TaskHub
 from durakit.scheduler.machine.instance import Instance, OpenTask

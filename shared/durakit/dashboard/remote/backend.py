@@ -15,16 +15,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durakit.client.operations import Call
-from durakit.dashboard import backend as api
 from durakit.dashboard import buckets as buckets_
 from durakit.dashboard.acts import ProtocolActs
-from durakit.dashboard.backend import BackendError, NotOffered
-from durakit.dashboard.events import is_wanted
+from durakit.dashboard.backend import BackendError, Changed, Hub, NotOffered, Offers, Trouble
+from durakit.dashboard.events import EventPage, EventQuery, NumberedEvent, is_wanted
 from durakit.dashboard.facts import ChildFact, Facts, Suspended
+from durakit.dashboard.instances import ChildCounts, Family, Generation, Instance, InstanceRow, Relative
+from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery, Searched
 from durakit.dashboard.reasons import explain
 from durakit.dashboard.remote import selecting, states
 from durakit.dashboard.steps import Digest, digest
 from durakit.dashboard.words import HOUR
+from durakit.dashboard.workforce import Workforce
 from durakit.errors import CredentialError, DurakitError
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.status import (
@@ -48,7 +50,7 @@ _DIGESTS_KEPT = 200
 _POLL_SECONDS = 3.0
 _KEPT_SECONDS = 2.0
 
-OFFERS = api.Offers(
+OFFERS = Offers(
     manage_hubs=False,
     workers=False,
     filters=selecting.KNOWN_TO_PROTOCOL,
@@ -57,7 +59,7 @@ OFFERS = api.Offers(
     histogram=True,
     live=False,
 )
-_TROUBLES: tuple[tuple[type[Exception], api.Trouble], ...] = (
+_TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (NotFoundError, "not_found"),
     (AlreadyExistsError, "exists"),
     (AccessDeniedError, "denied"),
@@ -65,7 +67,7 @@ _TROUBLES: tuple[tuple[type[Exception], api.Trouble], ...] = (
     (SchedulerUnavailableError, "unavailable"),
     (SchedulerTimeoutError, "unavailable"),
 )
-_TROUBLE_OF_CODE: dict[str, api.Trouble] = {
+_TROUBLE_OF_CODE: dict[str, Trouble] = {
     "FAILED_PRECONDITION": "conflict",
     "UNIMPLEMENTED": "not_offered",
     "INVALID_ARGUMENT": "invalid",
@@ -91,11 +93,11 @@ class RemoteBackend(ProtocolActs):
         self._endpoint = endpoint
         self._now = now
         self._digests: OrderedDict[tuple[str, str], tuple[int, Digest, list[pb.HistoryEvent]]] = OrderedDict()
-        self._fetched: dict[tuple[str, Any], tuple[float, list[api.InstanceRow], bool]] = {}
+        self._fetched: dict[tuple[str, Any], tuple[float, list[InstanceRow], bool]] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     @property
-    def offers(self) -> api.Offers:
+    def offers(self) -> Offers:
         """What the protocol can do."""
         return OFFERS
 
@@ -129,9 +131,9 @@ class RemoteBackend(ProtocolActs):
         """Return the hubs that this dashboard was given."""
         return sorted(self._clients)
 
-    async def hubs(self) -> list[api.Hub]:
+    async def hubs(self) -> list[Hub]:
         """Return the hubs by name; the protocol tells no more."""
-        return [api.Hub(name) for name in sorted(self._clients)]
+        return [Hub(name) for name in sorted(self._clients)]
 
     async def create_hub(self, hub: str) -> None:
         """Not offered."""
@@ -143,7 +145,7 @@ class RemoteBackend(ProtocolActs):
 
     # --- lists
 
-    async def instances(self, hub: str, query: api.InstanceQuery) -> api.InstancePage:
+    async def instances(self, hub: str, query: InstanceQuery) -> InstancePage:
         """Return a page of instances; what the protocol cannot filter is filtered here, with a notice."""
         rows, is_all = await self._fetch(hub, query)
         wanted = query.filter
@@ -154,14 +156,14 @@ class RemoteBackend(ProtocolActs):
         if not _protocol_filters(wanted):
             notices = (f"Filtered here; searched {len(rows):,} so far.",)
         oldest = min((row.created_ns for row in rows), default=None)
-        searched = None if is_all else api.Searched(len(rows), None, oldest, None)
+        searched = None if is_all else Searched(len(rows), None, oldest, None)
         page = selecting.page(found, query, searched, notices)
         shown = await self._told(hub, page.rows)
         return replace(page, rows=_with_children(shown, rows))
 
     async def _chosen(
-        self, hub: str, rows: Sequence[api.InstanceRow], wanted: api.InstanceFilter
-    ) -> list[api.InstanceRow]:
+        self, hub: str, rows: Sequence[InstanceRow], wanted: InstanceFilter
+    ) -> list[InstanceRow]:
         if wanted.text and wanted.text_in - {"id"}:
             texts = await self._texts(hub, rows)
             return [row for row in rows if selecting.fits(row, wanted, texts.get(row.id))]
@@ -172,7 +174,7 @@ class RemoteBackend(ProtocolActs):
             found = [row for row in told if selecting.fits_reason(row, wanted)]
         return found
 
-    async def _texts(self, hub: str, rows: Sequence[api.InstanceRow]) -> dict[str, dict[str, str]]:
+    async def _texts(self, hub: str, rows: Sequence[InstanceRow]) -> dict[str, dict[str, str]]:
         """Return the payloads of instances, to look for text in."""
         found = await self._states(hub, [row.id for row in rows])
         return {
@@ -184,7 +186,7 @@ class RemoteBackend(ProtocolActs):
             for state in found
         }
 
-    async def _fetch(self, hub: str, query: api.InstanceQuery) -> tuple[list[api.InstanceRow], bool]:
+    async def _fetch(self, hub: str, query: InstanceQuery) -> tuple[list[InstanceRow], bool]:
         """Return instances without payloads, and whether these are all that there are."""
         wanted = query.filter
         key = (hub, (wanted.statuses, wanted.id_prefix, wanted.created_from_ns, wanted.created_to_ns))
@@ -192,7 +194,7 @@ class RemoteBackend(ProtocolActs):
         if kept is not None and kept[0] > time.monotonic():
             return kept[1], kept[2]
         now_ns = self._now()
-        rows: list[api.InstanceRow] = []
+        rows: list[InstanceRow] = []
         is_all = False
         # The protocol answers in an order of its own: the newest are found by looking back in growing steps.
         starts = [now_ns - window for window in _WINDOWS]
@@ -208,8 +210,8 @@ class RemoteBackend(ProtocolActs):
         return rows, is_all
 
     async def _query(
-        self, hub: str, wanted: api.InstanceFilter, from_ns: int | None
-    ) -> tuple[list[api.InstanceRow], bool]:
+        self, hub: str, wanted: InstanceFilter, from_ns: int | None
+    ) -> tuple[list[InstanceRow], bool]:
         request = pb.QueryInstancesRequest()
         asked = request.query
         asked.maxInstanceCount = FETCHED_AT_MOST
@@ -221,7 +223,7 @@ class RemoteBackend(ProtocolActs):
             asked.createdTimeFrom.CopyFrom(states.timestamp(from_ns))
         if wanted.created_to_ns is not None:
             asked.createdTimeTo.CopyFrom(states.timestamp(wanted.created_to_ns))
-        rows: list[api.InstanceRow] = []
+        rows: list[InstanceRow] = []
         while True:
             answer: pb.QueryInstancesResponse = await self.call(hub, "QueryInstances", request)
             rows += [states.row_of(state) for state in answer.orchestrationState]
@@ -232,7 +234,7 @@ class RemoteBackend(ProtocolActs):
                 return rows, True
             asked.continuationToken.value = token
 
-    async def _told(self, hub: str, rows: Sequence[api.InstanceRow]) -> list[api.InstanceRow]:
+    async def _told(self, hub: str, rows: Sequence[InstanceRow]) -> list[InstanceRow]:
         """Return rows with previews and reasons; histories are read of some that have not ended."""
         found = {state.instanceId: state for state in await self._states(hub, [row.id for row in rows])}
         looked_at, told = 0, []
@@ -257,13 +259,13 @@ class RemoteBackend(ProtocolActs):
         found = await asyncio.gather(*[read(each) for each in ids])
         return [state for state in found if state is not None]
 
-    async def _with_reason(self, hub: str, row: api.InstanceRow) -> api.InstanceRow:
+    async def _with_reason(self, hub: str, row: InstanceRow) -> InstanceRow:
         told, _ = await self._history(hub, row)
         return replace(
             row, reason=explain(row, told, self._facts(row, told), self._now()), events=told.events
         )
 
-    def _facts(self, row: api.InstanceRow, told: Digest) -> Facts:
+    def _facts(self, row: InstanceRow, told: Digest) -> Facts:
         if row.status != "suspended":
             return Facts()
         last = told.suspensions[-1] if told.suspensions else None
@@ -272,23 +274,23 @@ class RemoteBackend(ProtocolActs):
             return Facts(suspended=Suspended(row.updated_ns, None))
         return Facts(suspended=Suspended(last.from_ns, last.reason))
 
-    async def rows(self, hub: str, ids: Collection[str]) -> list[api.InstanceRow]:
+    async def rows(self, hub: str, ids: Collection[str]) -> list[InstanceRow]:
         """Return these instances, in the order given."""
         found = {state.instanceId: states.row_of(state) for state in await self._states(hub, list(ids))}
         return await self._told(hub, [found[each] for each in ids if each in found])
 
-    async def counts(self, hub: str, filter: api.InstanceFilter) -> api.Counts:
+    async def counts(self, hub: str, filter: InstanceFilter) -> Counts:
         """Return how many of the fetched instances match."""
         every = replace(filter, statuses=frozenset(), roots=False)
-        rows, is_all = await self._fetch(hub, api.InstanceQuery(every))
+        rows, is_all = await self._fetch(hub, InstanceQuery(every))
         counted: dict[str, int] = {}
         for row in await self._chosen(hub, rows, every):
             counted[row.status] = counted.get(row.status, 0) + 1
-        return api.Counts(counted, is_exact=is_all)
+        return Counts(counted, is_exact=is_all)
 
-    async def histogram(self, hub: str, filter: api.InstanceFilter, buckets: int = 90) -> api.Histogram:
+    async def histogram(self, hub: str, filter: InstanceFilter, buckets: int = 90) -> Histogram:
         """Return the fetched instances by start."""
-        rows, is_all = await self._fetch(hub, api.InstanceQuery(filter))
+        rows, is_all = await self._fetch(hub, InstanceQuery(filter))
         found, now_ns = await self._chosen(hub, rows, filter), self._now()
         oldest = min((row.created_ns for row in found), default=now_ns)
         from_ns = max(filter.created_from_ns or oldest, oldest)
@@ -302,12 +304,12 @@ class RemoteBackend(ProtocolActs):
 
     async def names(self, hub: str) -> list[str]:
         """Return the names of the fetched instances."""
-        rows, _ = await self._fetch(hub, api.InstanceQuery())
+        rows, _ = await self._fetch(hub, InstanceQuery())
         return sorted({row.name for row in rows})[:500]
 
     # --- one instance
 
-    async def instance(self, hub: str, instance_id: str) -> api.Instance:
+    async def instance(self, hub: str, instance_id: str) -> Instance:
         """Return the facts of an instance."""
         found = await self._states(hub, [instance_id])
         if not found:
@@ -318,7 +320,7 @@ class RemoteBackend(ProtocolActs):
         if steps:
             is_open = sum(step.status == "open" for step in steps)
             failed = sum(step.status == "failed" for step in steps)
-            row = replace(row, children=api.ChildCounts(len(steps), is_open, failed))
+            row = replace(row, children=ChildCounts(len(steps), is_open, failed))
         failed_children = tuple(
             ChildFact(step.instance_id or "", step.name, "failed", step.last.failure.told.short_line)
             for step in steps
@@ -328,7 +330,7 @@ class RemoteBackend(ProtocolActs):
         facts = replace(self._facts(row, told), children=failed_children, raised_before=before)
         reason = explain(row, told, facts, self._now())
         last = told.turns[-1] if told.turns else None
-        return api.Instance(
+        return Instance(
             replace(row, reason=reason, events=told.events, parent_name=told.parent_name),
             state.executionId.value or told.execution_id or None,
             state.input.value if state.HasField("input") else None,
@@ -339,14 +341,14 @@ class RemoteBackend(ProtocolActs):
             None if last is None else last.at_ns,
         )
 
-    async def _row(self, hub: str, instance_id: str) -> api.InstanceRow:
+    async def _row(self, hub: str, instance_id: str) -> InstanceRow:
         request = pb.GetInstanceRequest(instanceId=instance_id)
         answer: pb.GetInstanceResponse = await self.call(hub, "GetInstance", request)
         if not answer.exists:
             raise BackendError("not_found", f"There is no instance {instance_id} in hub {hub}.")
         return states.row_of(answer.orchestrationState)
 
-    async def _history(self, hub: str, row: api.InstanceRow) -> tuple[Digest, list[pb.HistoryEvent]]:
+    async def _history(self, hub: str, row: InstanceRow) -> tuple[Digest, list[pb.HistoryEvent]]:
         """Return digest and events; read again only when the instance has changed."""
         key = hub, row.id
         kept = self._digests.get(key)
@@ -379,47 +381,47 @@ class RemoteBackend(ProtocolActs):
         """Return the whole history."""
         return (await self._history(hub, await self._row(hub, instance_id)))[1]
 
-    async def events(self, hub: str, instance_id: str, query: api.EventQuery) -> api.EventPage:
+    async def events(self, hub: str, instance_id: str, query: EventQuery) -> EventPage:
         """Return a page of the history."""
         events = await self.history(hub, instance_id)
-        numbered = [api.NumberedEvent(at, event) for at, event in enumerate(events, start=1)]
+        numbered = [NumberedEvent(at, event) for at, event in enumerate(events, start=1)]
         if query.newest_first:
             numbered.reverse()
         found = [each for each in numbered if is_wanted(each, query)]
         more = len(found) > query.limit
         found = found[: query.limit]
-        return api.EventPage(found, len(events), found[-1].number if more else None)
+        return EventPage(found, len(events), found[-1].number if more else None)
 
     async def family(
         self, hub: str, instance_id: str, *, per_level: int = 50, only_open_and_failed: bool = False
-    ) -> api.Family:
+    ) -> Family:
         """Return ancestors, descendants and this generation; children as histories tell them."""
         this = (await self.instance(hub, instance_id)).row
-        members = [api.Relative(this, 0)]
+        members = [Relative(this, 0)]
         parent_id, depth = this.parent_id, -1
         while parent_id is not None and depth > -20:
             found = await self.rows(hub, [parent_id])
             if not found:
                 break
-            members.insert(0, api.Relative(found[0], depth))
+            members.insert(0, Relative(found[0], depth))
             parent_id, depth = found[0].parent_id, depth - 1
         members += await self._descendants(hub, this, 1, per_level, only_open_and_failed)
         told = await self.digest(hub, instance_id)
-        current = api.Generation(None, told.execution_id or None, told.started_ns, told.ended_ns, True, True)
-        return api.Family(members, [current])
+        current = Generation(None, told.execution_id or None, told.started_ns, told.ended_ns, True, True)
+        return Family(members, [current])
 
     async def _descendants(
-        self, hub: str, of: api.InstanceRow, depth: int, per_level: int, narrowed: bool
-    ) -> list[api.Relative]:
+        self, hub: str, of: InstanceRow, depth: int, per_level: int, narrowed: bool
+    ) -> list[Relative]:
         if depth > 5:
             return []
         told, _ = await self._history(hub, of)
         steps = [step for step in told.steps if step.kind == "child" and step.instance_id]
         if narrowed:
             steps = [step for step in steps if step.status in ("open", "failed")]
-        members: list[api.Relative] = []
+        members: list[Relative] = []
         for row in await self.rows(hub, [step.instance_id or "" for step in steps[:per_level]]):
-            members.append(api.Relative(row, depth))
+            members.append(Relative(row, depth))
             members += await self._descendants(hub, row, depth + 1, per_level, narrowed)
         return members
 
@@ -438,7 +440,7 @@ class RemoteBackend(ProtocolActs):
         """Nobody can know."""
         return False
 
-    async def workforce(self, hub: str) -> api.Workforce:
+    async def workforce(self, hub: str) -> Workforce:
         """Not offered."""
         raise NotOffered("This endpoint does not report workers.")
 
@@ -450,10 +452,10 @@ class RemoteBackend(ProtocolActs):
 class Polling:
     """The protocol tells no changes: anything may have changed, every few seconds."""
 
-    async def next(self, timeout_seconds: float) -> api.Changed:
+    async def next(self, timeout_seconds: float) -> Changed:
         """Return that anything may have changed, after a while."""
         await asyncio.sleep(min(_POLL_SECONDS, timeout_seconds))
-        return api.Changed(None)
+        return Changed(None)
 
 
 @asynccontextmanager
@@ -468,16 +470,14 @@ def _one(call: Call) -> Any:
 _READING = frozenset({"GetInstance", "QueryInstances", "StreamInstanceHistory"})
 
 
-def _protocol_filters(wanted: api.InstanceFilter) -> bool:
+def _protocol_filters(wanted: InstanceFilter) -> bool:
     """Whether the protocol's own query answers a filter."""
     known = replace(wanted, statuses=frozenset(), id_prefix=None, created_from_ns=None, created_to_ns=None)
     return known.is_empty
 
 
-def _with_children(
-    rows: Sequence[api.InstanceRow], known: Sequence[api.InstanceRow]
-) -> list[api.InstanceRow]:
-    by_parent: dict[str, list[api.InstanceRow]] = {}
+def _with_children(rows: Sequence[InstanceRow], known: Sequence[InstanceRow]) -> list[InstanceRow]:
+    by_parent: dict[str, list[InstanceRow]] = {}
     for row in known:
         if row.parent_id is not None:
             by_parent.setdefault(row.parent_id, []).append(row)
@@ -487,12 +487,12 @@ def _with_children(
         if children:
             is_open = sum(child.is_open for child in children)
             failed = sum(child.status == "failed" for child in children)
-            row = replace(row, children=api.ChildCounts(len(children), is_open, failed))
+            row = replace(row, children=ChildCounts(len(children), is_open, failed))
         made.append(row)
     return made
 
 
-def trouble_of(error: DurakitError) -> api.Trouble:
+def trouble_of(error: DurakitError) -> Trouble:
     """Return what kind of trouble an error of the client is."""
     for kind, trouble in _TROUBLES:
         if isinstance(error, kind):

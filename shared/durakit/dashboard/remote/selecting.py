@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from durakit.dashboard.backend import (
-    BackendError,
-    InstanceFilter,
-    InstancePage,
-    InstanceQuery,
-    InstanceRow,
-    Searched,
-)
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.instances import InstanceRow
+from durakit.dashboard.lists import InstanceFilter, InstancePage, InstanceQuery, Searched
 
 KNOWN_TO_PROTOCOL = frozenset({"status", "from", "to", "id"})
 """Parameters of the list that a query of the protocol takes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import InstanceRow
-from durakit.dashboard.steps import Failure, failure_of
+from durakit.dashboard.failures import Failure, failure_of
+from durakit.dashboard.instances import InstanceRow
 from durakit.wire.messages import orchestration_pb2 as pb
 
 PREVIEW = 200

@@ -10,13 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from durakit.dashboard import json_text, parameters, same, words
-from durakit.dashboard.backend import (
-    BackendError,
-    InstanceFilter,
-    InstanceQuery,
-    InstanceRow,
-    NewInstance,
-)
+from durakit.dashboard.backend import BackendError, NewInstance
+from durakit.dashboard.instances import InstanceRow
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.dashboard.phrases import Piece, phrase
 from durakit.dashboard.routes.heads import head_of
 from durakit.dashboard.routes.paths import get, hub_of, id_of, post

@@ -16,15 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from durakit.dashboard import acts, parameters
-from durakit.dashboard.backend import (
-    STATUSES,
-    BackendError,
-    BulkAct,
-    BulkProgress,
-    InstanceFilter,
-    InstanceQuery,
-    InstanceRow,
-)
+from durakit.dashboard.backend import BackendError, BulkAct, BulkProgress
+from durakit.dashboard.instances import STATUSES, InstanceRow
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.dashboard.routes.paths import get, hub_of, page, post
 from durakit.dashboard.site import Site, read_fields
 from durakit.dashboard.views.forms import BulkView

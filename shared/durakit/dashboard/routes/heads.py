@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from durakit.dashboard.backend import BackendError, Instance, InstanceFilter, InstanceQuery
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.instances import Instance
+from durakit.dashboard.lists import InstanceFilter, InstanceQuery
 from durakit.dashboard.site import NoInstance, Site
 from durakit.dashboard.views.frame import Frame, instance_path
 from durakit.dashboard.views.instance import Head, Tab, act_offers

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from durakit.dashboard.backend import BackendError, EventQuery, InstanceRow, NumberedEvent
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.events import EventQuery, NumberedEvent
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.routes.heads import head_of
 from durakit.dashboard.routes.instances import attachment
 from durakit.dashboard.routes.kin import kin_of, merged_events

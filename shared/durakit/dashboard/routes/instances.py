@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timeline, timeline_svg, words
-from durakit.dashboard.backend import BackendError, InstanceRow
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.pages import wants_json
 from durakit.dashboard.routes.heads import head_of
 from durakit.dashboard.routes.kin import kin_of

@@ -6,7 +6,9 @@ import asyncio
 from collections import defaultdict
 from dataclasses import replace
 
-from durakit.dashboard.backend import BackendError, EventPage, EventQuery, InstanceRow
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.events import EventPage, EventQuery
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.site import Site
 from durakit.dashboard.steps import Step
 from durakit.dashboard.views.kin import Kin, Member, MergedPage, merge, position, read_cursor

@@ -13,14 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from durakit.dashboard import parameters
-from durakit.dashboard.backend import (
-    BackendError,
-    Counts,
-    Histogram,
-    InstanceFilter,
-    InstancePage,
-    InstanceQuery,
-)
+from durakit.dashboard.backend import BackendError
+from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery
 from durakit.dashboard.pages import wants_json
 from durakit.dashboard.parameters import Parameters
 from durakit.dashboard.routes.paths import get, hub_of, page

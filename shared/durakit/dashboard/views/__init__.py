@@ -12,7 +12,7 @@ forms      start, acts on one instance and on many
 problems   why there is no page
 """
 
-from durakit.dashboard.backend import STATUSES
+from durakit.dashboard.instances import STATUSES
 from durakit.dashboard.views.problems import ProblemView
 
 __all__ = ["STATUSES", "ProblemView"]

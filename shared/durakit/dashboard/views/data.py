@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import Instance
+from durakit.dashboard.failures import Failure
+from durakit.dashboard.instances import Instance
 from durakit.dashboard.phrases import Phrase, Piece, code, phrase
-from durakit.dashboard.steps import Attempt, Digest, Failure, Step
+from durakit.dashboard.steps import Attempt, Digest, Step
 from durakit.dashboard.views.frame import Frame, phrase_json
 from durakit.dashboard.views.instance import Head
 from durakit.dashboard.views.kin import Kin

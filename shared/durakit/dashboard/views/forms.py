@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from durakit.dashboard.backend import BulkAct, BulkProgress, InstanceRow
+from durakit.dashboard.backend import BulkAct, BulkProgress
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.phrases import Phrase
 from durakit.dashboard.views.frame import Frame
 from durakit.dashboard.views.instance import Act, Head

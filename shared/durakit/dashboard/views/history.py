@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import EventPage, InstanceRow, NumberedEvent
+from durakit.dashboard.events import EventPage, NumberedEvent
+from durakit.dashboard.failures import Failure, failure_of
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.phrases import Phrase, code, phrase
-from durakit.dashboard.steps import Digest, Failure, Turn, failure_of
+from durakit.dashboard.steps import Digest, Turn
 from durakit.dashboard.text import segment
 from durakit.dashboard.views.frame import Frame, phrase_json
 from durakit.dashboard.views.instance import Head

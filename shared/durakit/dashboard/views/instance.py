@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from durakit.dashboard import backend, words
+from durakit.dashboard import words
+from durakit.dashboard.instances import Family, Instance, InstanceRow
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.steps import Digest
 from durakit.dashboard.views.frame import Frame, instance_path
@@ -78,7 +79,7 @@ class Head:
     """
 
     hub: str
-    instance: backend.Instance
+    instance: Instance
     tab: Tab
     acts: Sequence[ActOffer]
     ancestors: Sequence[tuple[str, str]] = ()
@@ -86,7 +87,7 @@ class Head:
     earlier: int | None = None
 
     @property
-    def row(self) -> backend.InstanceRow:
+    def row(self) -> InstanceRow:
         """The facts that lists show too."""
         return self.instance.row
 
@@ -121,7 +122,7 @@ class Head:
         }
 
 
-def act_offers(hub: str, row: backend.InstanceRow) -> list[ActOffer]:
+def act_offers(hub: str, row: InstanceRow) -> list[ActOffer]:
     """Return every act, possible ones first, the others with the reason why not."""
     possible = _OFFERED.get(row.status, ())
     awaited = row.reason.on[0] if row.reason and row.reason.waiting == "event" and row.reason.on else None
@@ -134,7 +135,7 @@ def act_offers(hub: str, row: backend.InstanceRow) -> list[ActOffer]:
     return offers
 
 
-def why_not(act: Act, row: backend.InstanceRow) -> str:
+def why_not(act: Act, row: InstanceRow) -> str:
     """Return why an act cannot be done on an instance in its present status."""
     if act in ("restart", "purge"):
         return f"It is {row.status}; only an instance that has ended can be {_DONE[act]}. Terminate it first."
@@ -167,7 +168,7 @@ class StepsView:
     digest: Digest
     options: Mapping[str, str] = field(default_factory=dict)
     taken: Mapping[int, int] = field(default_factory=dict)
-    children: Mapping[int, tuple[backend.InstanceRow, Digest]] = field(default_factory=dict)
+    children: Mapping[int, tuple[InstanceRow, Digest]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     drawing: Any = None
 
@@ -183,7 +184,7 @@ class RelationsView:
 
     frame: Frame
     head: Head
-    family: backend.Family
+    family: Family
     is_narrowed: bool = False
 
     @property

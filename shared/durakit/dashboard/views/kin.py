@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from zlib import crc32
 
-from durakit.dashboard.backend import EventPage, InstanceRow, NumberedEvent
+from durakit.dashboard.events import EventPage, NumberedEvent
+from durakit.dashboard.instances import InstanceRow
 from durakit.dashboard.steps import Digest
 from durakit.dashboard.words import SECOND
 

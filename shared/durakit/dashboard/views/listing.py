@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durakit.dashboard import words
-from durakit.dashboard.backend import (
-    STATUSES,
-    Counts,
-    Histogram,
-    InstancePage,
-    InstanceRow,
-)
+from durakit.dashboard.instances import STATUSES, InstanceRow
+from durakit.dashboard.lists import Counts, Histogram, InstancePage
 from durakit.dashboard.parameters import Parameters
 from durakit.dashboard.reasons import Reason
 from durakit.dashboard.views.frame import Frame, hub_path, instance_path, phrase_json
