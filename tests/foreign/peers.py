@@ -8,23 +8,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from durakit import __version__
 
 from tests.foreign import schedulers
+from tests.foreign.building import GO, SIDECAR, build_go, build_sidecar, once_for
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-JAVASCRIPT, JAVA, GO = HERE / "javascript", HERE / "java", HERE / "go"
-SIDECAR = GO / "bin" / "durabletask-go"
+JAVASCRIPT, JAVA = HERE / "javascript", HERE / "java"
 
 Scheduler = Callable[[Path], AbstractContextManager[str]]
 
@@ -59,35 +57,15 @@ class Peer:
         return [tool for tool in self.tools if shutil.which(tool) is None]
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} failed in {folder}:\n{done.stdout}{done.stderr}")
-
-
-def _once_for(sources: Sequence[Path], stamp: Path, command: Sequence[str], folder: Path) -> None:
-    """Run the command unless it was run for exactly these files; `stamp` remembers."""
-    digest = sha256(b"\0".join(path.read_bytes() for path in sorted(sources))).hexdigest()
-    if stamp.is_file() and stamp.read_text() == digest:
-        return
-    _run(command, folder)
-    stamp.write_text(digest)
-
-
 def _prepare_javascript() -> None:
     sources = [JAVASCRIPT / "package.json", JAVASCRIPT / "package-lock.json"]
     stamp = JAVASCRIPT / "node_modules" / ".durakit"
-    _once_for(sources, stamp, ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], JAVASCRIPT)
+    once_for(sources, stamp, ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], JAVASCRIPT)
 
 
 def _prepare_java() -> None:
     sources = [JAVA / "pom.xml", *JAVA.glob("src/**/*.java")]
-    _once_for(sources, JAVA / "target" / ".durakit", ["mvn", "-q", "-B", "process-classes"], JAVA)
-
-
-def _prepare_go(package: str) -> None:
-    """Build a package as go.sum pins it; Go knows by itself what has changed."""
-    _run(["go", "build", "-buildvcs=false", "-o", "bin/", package], GO)
+    once_for(sources, JAVA / "target" / ".durakit", ["mvn", "-q", "-B", "process-classes"], JAVA)
 
 
 def _version(pattern: str, manifest: Path) -> str:
@@ -155,7 +133,7 @@ GO_PEER = Peer(
     sdk=f"Go: `github.com/microsoft/durabletask-go` {GO_VERSION}",
     scheduler=OURS,
     tools=("go",),
-    prepare=partial(_prepare_go, "."),
+    prepare=partial(build_go, "."),
     command=(str(GO / "bin" / "foreign"),),
     not_offered={
         "timer-race": "it cannot wait for the first of several tasks, only for an event with a limit",
@@ -202,7 +180,7 @@ def _sidecar_peer(flavour: str) -> Peer:
         sdk=f"Python: `durakit` {__version__}, {flavour} orchestrators",
         scheduler=f"sidecar of durabletask-go {GO_VERSION}",
         tools=("go",),
-        prepare=partial(_prepare_go, "github.com/microsoft/durabletask-go"),
+        prepare=build_sidecar,
         command=_ours(flavour),
         serve=partial(schedulers.sidecar, SIDECAR),
         not_offered=NOT_IN_THE_SIDECAR,

@@ -25,9 +25,19 @@ def durakit(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def sidecar(binary: Path, folder: Path) -> Iterator[str]:
     """Run Go's sidecar on a file in `folder`; yield its address as host:port."""
-    command = [str(binary), "-host", "127.0.0.1", "-port", "0", "-db", str(folder / "sidecar.db")]
-    with _process(command, folder / "sidecar.log", lambda line: line.rsplit(" ", 1)[1].strip()) as at:
+    command = sidecar_command(binary, folder / "sidecar.db")
+    with _process(command, folder / "sidecar.log", sidecar_address) as at:
         yield at
+
+
+def sidecar_command(binary: Path, database: Path) -> list[str]:
+    """Return what starts Go's sidecar on a port of its choice, with that file."""
+    return [str(binary), "-host", "127.0.0.1", "-port", "0", "-db", str(database)]
+
+
+def sidecar_address(line: str) -> str:
+    """Return the host:port that the sidecar's first line tells."""
+    return line.rsplit(" ", 1)[1].strip()
 
 
 def _ready_line(line: str) -> str:
