@@ -7,12 +7,13 @@ import shlex
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import goals, machine, report
+from benchmarks import goals, machine, plots, report
 from benchmarks.measurements import Watch, unwatched
 from benchmarks.plan import UnknownSelection, full_plan, quick_plan, select
 from benchmarks.processes import REPOSITORY
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line()
     options = parser.parse_args(arguments)
     if options.render is not None:
-        print(report.markdown(report.from_json(options.render.read_text()), goals.EVERY), end="")
+        publish(report.from_json(options.render.read_text()), options.markdown)
         return 0
     try:
         variants = chosen_variants(options.variants)
@@ -49,22 +50,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         watch = Profiler(options.profile, PROFILES).watch if options.profile else unwatched
         rounds = options.rounds or (1 if options.quick or options.profile else 3)
-        run = measure(variants, measurements, rounds, options.data, watch)
+        command = shlex.join(["python", "benchmarks/run.py", *(arguments or sys.argv[1:])])
+        run = measure(variants, measurements, rounds, options.data, watch, command)
     except ProfilerMissing as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; all processes are ended.", file=sys.stderr)
         return 1
-    text = report.markdown(run, goals.EVERY)
-    print(text, end="")
     if options.json is not None:
         options.json.write_text(report.to_json(run))
-    if options.markdown is not None:
-        command = shlex.join(["python", "benchmarks/run.py", *(arguments or sys.argv[1:])])
-        made = f"Made on {datetime.now(timezone.utc).date()} by `{command}`."
-        options.markdown.write_text(f"# Performance\n\n{made}\n\n{text}")
+    publish(run, options.markdown)
     return 0
+
+
+def publish(run: report.Run, page: Path | None) -> None:
+    """Prints the report; writes it to `page` as well, its plots into the folder of the same name beside it."""
+    text = report.markdown(run, goals.EVERY)
+    print(text, end="")
+    if page is None:
+        return
+    drawn = plots.plots(run)
+    folder = page.with_suffix("")
+    if drawn:
+        folder.mkdir(exist_ok=True)
+    for plot in drawn:
+        (folder / f"{plot.name}.svg").write_text(plots.svg(plot))
+    pictures = [f"![{plot.title}]({folder.name}/{plot.name}.svg)" for plot in drawn]
+    page.write_text("\n\n".join(["# Performance", *pictures, text]))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -72,13 +85,13 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: about a minute")
     parser.add_argument("--rounds", type=positive, help="interleaved rounds (default 3; 1 with --quick)")
-    parser.add_argument("--variants", type=names, metavar="A,B", help="which, the first is the baseline")
+    parser.add_argument("--variants", type=names, metavar="A,B", help="which, the first is the baseline; all")
     parser.add_argument(
         "--workloads", type=names, metavar="A,B:SIZE", help="which, as in sequence:1000,event"
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all records there")
-    parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the report there as well")
-    parser.add_argument("--render", type=Path, metavar="JSON", help="only print the report of an earlier run")
+    parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the report there, with plots")
+    parser.add_argument("--render", type=Path, metavar="JSON", help="only the report of an earlier run")
     parser.add_argument(
         "--profile", type=names, metavar="ROLES", help="sample scheduler,worker,client with py-spy; one round"
     )
@@ -107,11 +120,16 @@ def names(text: str) -> list[str]:
 
 
 def chosen_variants(keys: list[str] | None) -> list[Variant]:
-    """The variants named, or all; raises UnknownSelection."""
+    """The variants named, `all` for every one; by default those that need nothing fetched.
+
+    Raises UnknownSelection for another name.
+    """
+    if keys == ["all"]:
+        return list(VARIANTS.values())
     for key in keys or ():
         if key not in VARIANTS:
             raise UnknownSelection(f"There is no variant {key!r}. Choose from {', '.join(VARIANTS)}.")
-    return [VARIANTS[key] for key in keys or VARIANTS]
+    return [VARIANTS[key] for key in keys or ()] or [v for v in VARIANTS.values() if not v.is_fetched]
 
 
 def show_choices(plan: Sequence[Measurement]) -> None:
@@ -125,21 +143,32 @@ def show_choices(plan: Sequence[Measurement]) -> None:
 
 
 def measure(
-    variants: list[Variant], measurements: list[Measurement], rounds: int, data: Path, watch: Watch
+    variants: list[Variant],
+    measurements: list[Measurement],
+    rounds: int,
+    data: Path,
+    watch: Watch,
+    command: str,
 ) -> report.Run:
-    """Runs all rounds, telling progress on stderr; data is written below `data` and removed."""
+    """Runs all rounds, telling progress on stderr; data is written below `data` and removed.
+
+    `command` is what the report says it was made by.
+    """
+    began = time.monotonic()
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=data) as place:
         facts = machine.facts(Path(place))
         records = run_rounds(variants, measurements, rounds, Path(place), tell, watch)
         facts |= machine.state(Path(place), "after")
+    minutes = (time.monotonic() - began) / 60
+    made = f"{datetime.now(timezone.utc).date()}, in {minutes:.0f} minutes, by `{command}`"
     lines = [
         report.Line(measurement.name, figure, measurement.item)
         for measurement in measurements
         for figure in measurement.figures
     ]
     titles = {variant.key: variant.title for variant in variants}
-    return report.Run(facts, titles, lines, records, rounds)
+    return report.Run({"made": made, **facts}, titles, lines, records, rounds)
 
 
 def tell(record: Record, seconds: float) -> None:

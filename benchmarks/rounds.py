@@ -62,7 +62,7 @@ def run_once(variant: Variant, measurement: Measurement, number: int, data: Path
     def record(status: str, note: str) -> Record:
         return Record(number, variant.key, measurement.name, status, note=note)
 
-    missing = variant.missing()
+    missing = variant.missing() or variant.not_offered.get(measurement.family) or variant.prepare()
     if missing is not None:
         return record("missing", missing)
     place = Path(tempfile.mkdtemp(prefix=f"{variant.key}-", dir=data))

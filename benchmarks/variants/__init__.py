@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.variants.dbos_sqlite import DBOS, DBOS_ASYNC
 from benchmarks.variants.durakit_dev import (
     DURAKIT,
     DURAKIT_ASYNC,
@@ -13,6 +14,8 @@ from benchmarks.variants.durakit_dev import (
 )
 from benchmarks.variants.embedded import EMBEDDED, EMBEDDED_ASYNC
 from benchmarks.variants.microsoft import PEER
+from benchmarks.variants.sidecar import SIDECAR_GO
+from benchmarks.variants.temporal import TEMPORAL, TEMPORAL_ASYNC
 
 if TYPE_CHECKING:
     from benchmarks.variants.base import Variant
@@ -28,5 +31,10 @@ VARIANTS: dict[str, Variant] = {
         EMBEDDED,
         EMBEDDED_ASYNC,
         MICROSOFT_ON_DURAKIT,
+        SIDECAR_GO,
+        DBOS,
+        DBOS_ASYNC,
+        TEMPORAL,
+        TEMPORAL_ASYNC,
     )
 }

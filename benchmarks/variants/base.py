@@ -14,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.processes import Child
 
@@ -29,8 +29,10 @@ class WorkloadFailed(Exception):
 class Deployment:
     """The running processes of one variant, by role; the one called `client` takes requests."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, patience: float = 1.0) -> None:
+        """`patience` is how many times as long as asked for the client may take."""
         self.place = place
+        self._patience = patience
         self.processes: dict[str, Child] = {}
 
     def start(self, role: str, command: list[str]) -> tuple[Child, str]:
@@ -41,8 +43,9 @@ class Deployment:
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Has the client run a workload; raises WorkloadFailed, ChildSilent, ChildEnded."""
         client = self.processes["client"]
-        client.send(request)
-        return checked(client.read_answer(float(request["timeout"]) + ANSWER_GRACE))
+        timeout = float(request["timeout"]) * self._patience
+        client.send({**request, "timeout": timeout})
+        return checked(client.read_answer(timeout + ANSWER_GRACE))
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time of each process so far."""
@@ -67,7 +70,11 @@ class Variant(ABC):
     key: str
     title: str
 
-    not_offered: Mapping[str, str] = {}
+    is_fetched: bool = False
+    """Whether `prepare` fetches or builds anything: such a variant runs only when it is asked for."""
+    patience: float = 1.0
+    """How many times as long as others it may take for a workload before it counts as hanging."""
+    not_offered: ClassVar[Mapping[str, str]] = {}
     """Families of measurements that the product has no way to run, each with the reason."""
 
     @abstractmethod
@@ -101,7 +108,7 @@ class ThreeProcesses(Variant):
     @contextlib.contextmanager
     def deploy(self, place: Path) -> Iterator[Deployment]:
         """Starts scheduler, worker and client in this order."""
-        deployment = Deployment(place)
+        deployment = Deployment(place, self.patience)
         try:
             address = self.start_scheduler(deployment)
             deployment.start("worker", self.actor("worker", address))
@@ -167,7 +174,7 @@ class OneProcess(Variant):
     @contextlib.contextmanager
     def deploy(self, place: Path) -> Iterator[Deployment]:
         """Starts the process."""
-        deployment = Deployment(place)
+        deployment = Deployment(place, self.patience)
         try:
             deployment.start("client", self.command(place))
             yield deployment

@@ -13,6 +13,9 @@ RUN_COMMAND = "import sys; from durakit.cli import main; sys.exit(main())"
 class OnDurakitScheduler(DurableTaskProcesses):
     """Worker and client of the given SDK on `durakit dev` as shipped, dashboard included."""
 
+    program: tuple[str, ...] = (sys.executable, "-c", RUN_COMMAND)
+    """What runs the command `durakit`."""
+
     def missing(self) -> str | None:
         """Also names our scheduler's parts."""
         return (
@@ -23,7 +26,7 @@ class OnDurakitScheduler(DurableTaskProcesses):
         """Starts the scheduler on ports of its choice."""
         ports = ["--grpc-port", "0", "--dashboard-port", "0"]
         store = ["--db", str(deployment.place / "scheduler.db"), "--log-format", "json"]
-        _, line = deployment.start("scheduler", [sys.executable, "-c", RUN_COMMAND, "dev", *ports, *store])
+        _, line = deployment.start("scheduler", [*self.program, "dev", *ports, *store])
         address: str = json.loads(line)["grpc"]
         return address.removeprefix("http://")
 
