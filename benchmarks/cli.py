@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def publish(run: report.Run, page: Path | None) -> None:
-    """Prints the report; writes it to `page` as well, its plots into the folder of the same name beside it."""
+    """Prints the report; writes it to `page` as well, its plots into a folder of the same name beside it."""
     text = report.markdown(run, goals.EVERY)
     print(text, end="")
     if page is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.actors.driver import STEPS_PER_ORCHESTRATION
 from benchmarks.figures import Figure
 from benchmarks.measurements import ClientMeasurement, ColdStart, Eternal, Hoard, Idle, Measurement
+from benchmarks.slow_disk import SlowDisk
 
 MEGABYTE = 1_000_000
 LATENCY = (
@@ -132,6 +133,7 @@ SIZED: dict[str, Callable[[int], Measurement]] = {
     "timers": lambda count: timers("timers", count, spread_ms=1000),
     "timers-burst": lambda count: timers("timers-burst", count, spread_ms=0),
     "histories": histories,
+    "slow-disk": SlowDisk,
     "payload": lambda size: payload(size, 10),
 }
 
@@ -150,6 +152,7 @@ def full_plan() -> list[Measurement]:
         timers("timers-burst", 1000, spread_ms=0),
         payload(MEGABYTE, repeats=10),
         histories(100),
+        *map(SlowDisk, (0, 1, 2, 5, 10, 20)),
         Idle(seconds=10),
         ColdStart(),
     ]

@@ -79,9 +79,9 @@ def one_by_one(driver: Driver, request: Request) -> Reply:
 
 
 def throughput(driver: Driver, request: Request) -> Reply:
-    """`size` orchestrations of five steps, all started before the first is waited for."""
+    """`size` orchestrations of five steps, by some threads; all started before the first is waited for."""
     expected = STEPS_PER_ORCHESTRATION
-    with ThreadPoolExecutor(CLIENT_THREADS) as threads:
+    with ThreadPoolExecutor(request.get("threads", CLIENT_THREADS)) as threads:
         began = time.perf_counter()
         instances = list(threads.map(lambda _: driver.start("sequence", expected), range(request["size"])))
         results = list(threads.map(lambda instance: driver.wait(instance, request["timeout"]), instances))
