@@ -69,10 +69,12 @@ def _write(connection: sqlite3.Connection, row: int, chance: random.Random, at_n
             parent, parent and "e", parent and 1, parent and NAMES[0], None, tags,
             json.dumps({"receipt": f"r{row}"}) if status is Status.COMPLETED else None,
             failure and failure.SerializeToString(),
-            '"charging"' if row % 7 == 0 else None, None,
+            '"charging"' if row % 7 == 0 else None, None, int(row % 7 == 0),
         ),
     )  # fmt: skip
     connection.execute(sql.PUT_INPUT, (row, json.dumps(order)))
+    if row % 7 == 0:
+        connection.execute(sql.PUT_STATUS, (sql.slot_of(row, 1), 1, at_ns, '"charging"', None))
     for turn, batch in enumerate(_turns(name, instance_id, at_ns, ended, status, failure)):
         blob = framing.past(batch)
         connection.execute(sql.INSERT_TURN, (row, turn, at_ns, len(batch), blob))
@@ -117,7 +119,7 @@ def _write_huge(connection: sqlite3.Connection, row: int, count: int, at_ns: int
         sql.INSERT_INSTANCE,
         (
             row, 1, HUGE, "eh", "hash_folder", None, int(Status.RUNNING), at_ns, at_ns, None, None,
-            None, None, None, None, None, None, None, None, None, None,
+            None, None, None, None, None, None, None, None, None, None, 0,
         ),
     )  # fmt: skip
     started = pb.ExecutionStartedEvent(name="hash_folder")

@@ -10,10 +10,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from durakit.scheduler.machine.instance import TERMINAL, Status
+from durakit.scheduler.machine.status_record import STATUSES_KEPT
+from durakit.scheduler.store import statements as sql
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -112,6 +115,7 @@ def check_database(db: Path, ledger: Path) -> None:
         ).fetchall()
         orphans = connection.execute("SELECT count(*) FROM inbox WHERE row NOT IN (SELECT row FROM instance)")
         assert orphans.fetchone() == (0,), "the inbox holds events of instances that do not exist"
+        check_statuses(connection)
     assert not left, f"events wait in the inbox of instances that have ended: {left}"
     accepted = {entry["instance"] for entry in entries(ledger) if entry["kind"] == "accepted"}
     assert accepted <= {name for _, name, _, _ in instances}, "an accepted instance is not in the file"
@@ -127,6 +131,24 @@ def check_database(db: Path, ledger: Path) -> None:
     children = {name for _, name, _, parent in instances if parent is not None}
     assert set(created) == children, f"created {sorted(created)}, found {sorted(children)}"
     assert not [name for name, count in created.items() if count > 1], created
+
+
+def check_statuses(connection: Any) -> None:
+    """Custom statuses over time: each change once, only the oldest missing, the present one last."""
+    known = connection.execute(
+        "SELECT row, id, statuses, custom_status, row IN (SELECT row FROM history) FROM instance"
+    ).fetchall()
+    kept = 0
+    for row, name, statuses, present, has_turns in known:
+        found = connection.execute(sql.STATUSES_OF, sql.slots_of(row)).fetchall()
+        kept += len(found)
+        numbers = [number for number, *_ in found]
+        assert numbers == list(range(statuses, max(0, statuses - STATUSES_KEPT), -1)), f"{name}: {numbers}"
+        texts = [text for _, _, text, _ in found]
+        assert all(text != before for text, before in pairwise(texts)), f"{name}: {texts}"
+        if has_turns:
+            assert (texts or [None])[0] == present, f"{name} is {present}, on record: {texts[:1]}"
+    assert connection.execute("SELECT count(*) FROM custom_status").fetchall() == [(kept,)], "orphans"
 
 
 ANSWERS = {

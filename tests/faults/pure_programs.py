@@ -153,4 +153,7 @@ def play(request: pb.OrchestratorRequest, token: str) -> pb.OrchestratorResponse
     events = [*request.pastEvents, *request.newEvents]
     started = next(event.executionStarted for event in events if event.HasField("executionStarted"))
     actions = PROGRAMS[started.name](request.instanceId, json.loads(started.input.value), events)
-    return pb.OrchestratorResponse(instanceId=request.instanceId, completionToken=token, actions=actions)
+    response = pb.OrchestratorResponse(instanceId=request.instanceId, completionToken=token, actions=actions)
+    # Another one in every turn, and one that the next execution repeats.
+    response.customStatus.value = json.dumps(_count(events, "orchestratorStarted"))
+    return response

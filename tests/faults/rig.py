@@ -23,7 +23,7 @@ from durakit.scheduler.streams import Offer, WorkerStream
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from tests.faults.checks import check_history
+from tests.faults.checks import check_history, check_statuses
 from tests.faults.pure_programs import PROGRAMS, play
 
 START_NS = 1_700_000_000 * 10**9
@@ -323,6 +323,7 @@ class Rig:
             assert instance is not None
             assert instance.is_terminal, f"{instance_id} had ended and runs again"
             assert instance.output == output, f"{instance_id} changed its result"
+        check_statuses(self.store.reading)
         self._adopt()
 
     def _adopt(self) -> None:
@@ -359,6 +360,7 @@ class Rig:
             check_history(instance.id, events, has_ended=True)
             assert instance.status.name == "COMPLETED", f"{instance.id}: {instance.status.name}"
             outputs[instance.id] = json.loads(instance.output or "null")
+        check_statuses(self.store.reading)
         assert not self.store.inbox(), "events wait for instances that have ended"
         counted: set[str] = set()
         for instance_id, (name, size) in self.book.started.items():

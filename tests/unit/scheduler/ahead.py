@@ -143,7 +143,11 @@ class GoesAhead:
             committed_events=kept.events,
             started_ns=started_ns,
             results=[result_of(held.item, result) for held, result in zip(taken, results, strict=True)],
-            response=pb.OrchestratorResponse(instanceId=kept.instance_id, actions=[*actions, *ending]),
+            response=pb.OrchestratorResponse(
+                instanceId=kept.instance_id,
+                actions=[*actions, *ending],
+                customStatus=build.text(self.draw_status()),
+            ),
         )
         name = -next(self.numbers)
         self.on_their_way.append(
@@ -169,6 +173,9 @@ class GoesAhead:
         raise NotImplementedError
 
     def ending(self, end: str, carried: list[str]) -> list[pb.OrchestratorAction]:
+        raise NotImplementedError
+
+    def draw_status(self) -> str | None:
         raise NotImplementedError
 
     def draw_end(self) -> str:

@@ -22,6 +22,7 @@ import pytest
 from durakit.scheduler.engine import Group
 from durakit.scheduler.hub import Waiter, has_ended
 from durakit.scheduler.machine.instance import Instance
+from durakit.scheduler.machine.status_record import STATUSES_KEPT
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer
@@ -49,6 +50,7 @@ IDS = "abcd"
 REQUESTS = ["start"] * 5 + ["raise"] * 5 + ["terminate"] * 2
 REQUESTS += ["suspend", "resume", "purge", "restart", "replace"]
 WISHES = ["task", "task", "timer", "child", "send", "kill"]
+STATUSES = [None, None, '"busy"', '"idle"']
 ENDS = [""] * 8 + ["complete", "fail", "continue", "continue"]
 
 
@@ -319,7 +321,11 @@ class Interleavings(GoesAhead, RuleBasedStateMachine):
         wished = [self.action(number) for number in self.chance.sample([1, 2, 3], self.chance.randrange(4))]
         actions = [action for action in wished if self.model.free(request.instanceId, action.id)]
         response = answer_to(
-            held.item, *actions, *self.ending(end, carried), events=count if partly else None
+            held.item,
+            *actions,
+            *self.ending(end, carried),
+            events=count if partly else None,
+            status=self.draw_status(),
         )
         self.answered.append(("CompleteOrchestratorTask", response))
 
@@ -336,6 +342,9 @@ class Interleavings(GoesAhead, RuleBasedStateMachine):
 
     def draw_end(self) -> str:
         return self.chance.choice(self.ends)
+
+    def draw_status(self) -> str | None:
+        return self.chance.choice(STATUSES)
 
     def action(self, number: int) -> pb.OrchestratorAction:
         kind, other = self.chance.choice(self.wishes), self.chance.choice(IDS)
@@ -491,6 +500,7 @@ class Interleavings(GoesAhead, RuleBasedStateMachine):
             known = self.model.instances.get(instance_id)
             if known is None:
                 continue
+            self.check_record(instance_id)
             history = self.rig.history(instance_id)
             assert marks_of(history) == known.read
             assert kinds(history).count("executionCompleted") == known.ended
@@ -501,6 +511,19 @@ class Interleavings(GoesAhead, RuleBasedStateMachine):
                 assert {task_id: self.given(task.request) for task_id, task in instance.tasks.items()} == (
                     known.tasks
                 )
+
+    def check_record(self, instance_id: str) -> None:
+        """Custom statuses over time: no change twice, only the oldest missing, the present one last."""
+        stored = self.rig.store.find(self.rig.hub.machine.hub_row, instance_id)
+        assert stored is not None
+        record = self.rig.record(instance_id)
+        numbers = [change.number for change in record]
+        assert numbers == list(range(stored.statuses, max(0, stored.statuses - STATUSES_KEPT), -1))
+        texts = [change.text for change in record]
+        assert all(text != before for text, before in itertools.pairwise([*texts, None]))
+        assert [change.at_ns for change in record] == sorted((c.at_ns for c in record), reverse=True)
+        if stored.turns:
+            assert (texts or [None])[0] == stored.custom_status
 
     def given(self, request: bytes) -> str:
         return pb.ActivityRequest.FromString(request).input.value

@@ -15,8 +15,10 @@ from durakit.scheduler.engine import Engine, Group
 from durakit.scheduler.hub import TaskHub, Waiter, has_ended
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
 from durakit.scheduler.machine.instance import Instance
+from durakit.scheduler.machine.status_record import StatusChange
 from durakit.scheduler.requests import Requests
 from durakit.scheduler.store import Store
+from durakit.scheduler.store import statements as sql
 from durakit.scheduler.streams import Offer
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -315,6 +317,14 @@ class Rig:
         request = pb.StreamInstanceHistoryRequest(instanceId=instance_id)
         return [event for chunk in self.requests.history_chunks(request, self.hub) for event in chunk.events]
 
+    def record(self, instance_id: str = "a") -> list[StatusChange]:
+        """Return the committed custom statuses over time, newest first."""
+        stored = self.store.find(self.hub.machine.hub_row, instance_id)
+        if stored is None:
+            return []
+        found = self.store.reading.execute(sql.STATUSES_OF, sql.slots_of(stored.row)).fetchall()
+        return [StatusChange(stored.row, *values) for values in found]
+
     def wait(self, instance_id: str = "a", until: Any = has_ended) -> list[Instance]:
         """Register a waiter; the list gets the instance when the waiter is told."""
         told: list[Instance] = []
@@ -346,6 +356,7 @@ def facts(rig: Rig) -> dict[str, dict[str, object]]:
             "status": instance.status,
             "input": instance.input,
             "custom status": instance.custom_status,
+            "statuses": (instance.statuses, instance.recorded_status),
             "tags": instance.tags,
             "parent": instance.parent,
             "created": instance.created_ns,

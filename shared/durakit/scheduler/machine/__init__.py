@@ -11,6 +11,7 @@ in. The rules follow the protocol section by section, one module per family:
     arrivals    events raised, results of activities, timers, suspend and resume
     turns       offering a turn to a worker and applying its answer
     actions     what each action of an orchestrator does
+    status_record  custom statuses over time, as far as they are kept
     ending      completing, continuing as new, terminating, purging
     rewind      running a failed instance again from its last good point
     recovery    rebuilding all of it from what is stored

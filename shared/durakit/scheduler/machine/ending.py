@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from google.protobuf.wrappers_pb2 import StringValue
 
-from durakit.scheduler.machine import creation, events
+from durakit.scheduler.machine import creation, events, status_record
 from durakit.scheduler.machine.instance import Instance, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.refusal import Refusal, not_now
@@ -39,6 +39,8 @@ def finish(
     instance.children.clear()
     machine.journal.change(instance)
     machine.journal.settled.append(instance)
+    # An execution that ends before its first turn was answered has not told the record yet that it has none.
+    status_record.set_custom_status(machine.journal, instance, instance.custom_status, now)
     tell_parent(machine, instance, failure, now)
 
 

@@ -105,6 +105,8 @@ class Instance:
 
     Attributes:
         row: its number in the store, never used twice.
+        statuses: how many custom statuses were recorded so far, dropped ones counted.
+        recorded_status: the last of them.
         trace: serialised `OrchestrationTraceContext` of the last turn, opaque.
         turns: how many turns are in history; the next one gets this number.
         events: how many events are in history.
@@ -135,6 +137,8 @@ class Instance:
     output: str | None = None
     failure: bytes | None = None
     custom_status: str | None = None
+    statuses: int = 0
+    recorded_status: str | None = None
     trace: bytes = b""
     turns: int = 0
     events: int = 0

@@ -7,6 +7,7 @@ effects that leave the scheduler and therefore wait for the commit (rule 1 of th
 from __future__ import annotations
 
 from durakit.scheduler.machine.instance import Arrival, Instance, OpenTask, OpenTimer
+from durakit.scheduler.machine.status_record import StatusChange
 
 
 class Journal:
@@ -31,6 +32,7 @@ class Journal:
         self.deleted: set[int] = set()
         self.history: list[tuple[int, int, int, int, bytes]] = []
         self.history_kept_from: dict[int, int] = {}
+        self.statuses: list[StatusChange] = []
         self.arrivals: dict[int, tuple[int, bytes]] = {}
         self.taken: list[int] = []
         self.pages_to_free = 0
@@ -60,6 +62,7 @@ class Journal:
             or self.hubs
             or self.inputs
             or self.history_kept_from
+            or self.statuses
             or self.pages_to_free
         )
 
@@ -108,6 +111,10 @@ class Journal:
         instance.events = 0
         instance.history = []
         instance.group = self.number
+
+    def record_status(self, change: StatusChange) -> None:
+        """An instance took on another custom status."""
+        self.statuses.append(change)
 
     def add_arrival(self, instance: Instance, arrival: Arrival) -> None:
         """An event waits for the instance. Arrivals without key are not stored."""

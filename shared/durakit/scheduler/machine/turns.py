@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durakit.scheduler.machine import actions, ending, events
+from durakit.scheduler.machine import actions, ending, events, status_record
 from durakit.scheduler.machine.instance import Arrival, Instance, Status, Turn
 from durakit.scheduler.machine.machine import Machine
 from durakit.wire import framing
@@ -81,7 +81,8 @@ def _conclude(
         return
     blob = new_events + confirmations
     blob.append(events.orchestrator_completed(now))
-    _set_custom_status(machine, instance, response, now)
+    # Absent and zero-length both mean none (semantics.md 3.11).
+    status_record.set_custom_status(machine.journal, instance, response.customStatus.value or None, now)
     instance.updated_ns = now
     if completion is None:
         machine.journal.append_history(instance, now, len(blob), framing.past(blob))
@@ -155,16 +156,6 @@ def _start_running(machine: Machine, instance: Instance, now: int) -> None:
         instance.updated_ns = now
         machine.journal.change(instance)
         machine.journal.settled.append(instance)
-
-
-def _set_custom_status(
-    machine: Machine, instance: Instance, response: pb.OrchestratorResponse, now: int
-) -> None:
-    """Absent and zero-length both mean none (semantics.md 3.11)."""
-    custom_status = response.customStatus.value or None
-    if custom_status != instance.custom_status:
-        instance.custom_status = custom_status
-        machine.journal.change(instance)
 
 
 def _fail(

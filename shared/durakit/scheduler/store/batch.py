@@ -7,6 +7,7 @@ from typing import Any
 
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.machine.journal import Journal
+from durakit.scheduler.machine.status_record import StatusChange
 from durakit.scheduler.store import statements as sql
 
 Rows = list[tuple[Any, ...]]
@@ -25,6 +26,7 @@ class Batch:
             (sql.DELETE_INSTANCE, [(row,) for row in gone]),
             (sql.DELETE_INPUT, [(row,) for row in gone]),
             (sql.DELETE_HISTORY, [(row,) for row in gone]),
+            (sql.DELETE_STATUSES, [sql.slots_of(row) for row in gone]),
             (sql.INSERT_HUB, journal.hubs),
             (sql.INSERT_INSTANCE, [_inserted(instance) for instance in created.values()]),
             (
@@ -45,6 +47,7 @@ class Batch:
                 ],
             ),
             (sql.DELETE_TURNS_BEFORE, [entry for entry in kept_from.items() if entry[0] not in gone]),
+            (sql.PUT_STATUS, [_status(each) for each in journal.statuses if each.row not in gone]),
             (
                 sql.INSERT_ARRIVAL,
                 [(key, row, event) for key, (row, event) in journal.arrivals.items() if row not in gone],
@@ -80,6 +83,7 @@ def _inserted(instance: Instance) -> tuple[Any, ...]:
         instance.failure,
         instance.custom_status,
         instance.trace or None,
+        instance.statuses,
     )
 
 
@@ -95,5 +99,10 @@ def _updated(instance: Instance) -> tuple[Any, ...]:
         instance.failure,
         instance.custom_status,
         instance.trace or None,
+        instance.statuses,
         instance.row,
     )
+
+
+def _status(change: StatusChange) -> tuple[Any, ...]:
+    return sql.slot_of(change.row, change.number), change.number, change.at_ns, change.text, change.bytes

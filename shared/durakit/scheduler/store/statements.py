@@ -6,6 +6,8 @@ instance's open activities, timers and children have no table: they follow from 
 
 from __future__ import annotations
 
+from durakit.scheduler.machine.status_record import STATUSES_KEPT
+
 APPLICATION_ID = 0x4455524B
 """Marks a file as ours ("DURK"), so that a foreign SQLite file is refused instead of changed."""
 
@@ -49,10 +51,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX instance_status ON instance (hub, status, created_ns, row)",
         "CREATE INDEX instance_name ON instance (hub, name, created_ns, row)",
     ),
+    (
+        # How many custom statuses an instance has had. Here, because a new one rewrites this row anyway.
+        "ALTER TABLE instance ADD COLUMN statuses INTEGER NOT NULL DEFAULT 0",
+        # One row per custom status that an instance took on; a new one overwrites the oldest (`slot_of`).
+        """CREATE TABLE custom_status (
+            slot INTEGER PRIMARY KEY, number INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+            text TEXT, bytes INTEGER)""",
+    ),
 )
 """Each entry brings a file from version n to n + 1, in one transaction with the record of it."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def slots_of(row: int) -> tuple[int, int]:
+    """Return the first place of an instance's custom statuses, and the first behind them."""
+    return row * STATUSES_KEPT, (row + 1) * STATUSES_KEPT
+
+
+def slot_of(row: int, number: int) -> int:
+    """Return the place of one custom status: a ring, so that the bound costs no deletion."""
+    return row * STATUSES_KEPT + number % STATUSES_KEPT
+
 
 # --- opening
 
@@ -87,20 +108,23 @@ HUBS = "SELECT row, name FROM hub ORDER BY name"
 DELETE_INSTANCE = "DELETE FROM instance WHERE row = ?"
 DELETE_INPUT = "DELETE FROM input WHERE row = ?"
 DELETE_HISTORY = "DELETE FROM history WHERE row = ?"
+DELETE_STATUSES = "DELETE FROM custom_status WHERE slot >= ? AND slot < ?"
 INSTANCE_COLUMNS = (
     "row, hub, id, execution_id, name, version, status, created_ns, updated_ns, completed_ns, "
     "scheduled_ns, parent_id, parent_execution_id, parent_task_id, parent_name, parent_version, "
-    "tags, output, failure, custom_status, trace"
+    "tags, output, failure, custom_status, trace, statuses"
 )
 INSERT_INSTANCE = (
-    f"INSERT INTO instance ({INSTANCE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    f"INSERT INTO instance ({INSTANCE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 UPDATE_INSTANCE = (
     "UPDATE instance SET execution_id = ?, version = ?, status = ?, updated_ns = ?, completed_ns = ?, "
-    "parent_execution_id = ?, output = ?, failure = ?, custom_status = ?, trace = ? WHERE row = ?"
+    "parent_execution_id = ?, output = ?, failure = ?, custom_status = ?, trace = ?, statuses = ? "
+    "WHERE row = ?"
 )
 PUT_INPUT = "INSERT OR REPLACE INTO input (row, payload) VALUES (?, ?)"
 INSERT_TURN = "INSERT INTO history (row, turn, at_ns, events, blob) VALUES (?, ?, ?, ?, ?)"
+PUT_STATUS = "INSERT OR REPLACE INTO custom_status (slot, number, at_ns, text, bytes) VALUES (?, ?, ?, ?, ?)"
 INSERT_ARRIVAL = "INSERT INTO inbox (key, row, event) VALUES (?, ?, ?)"
 DELETE_TURNS_BEFORE = "DELETE FROM history WHERE row = ? AND turn < ?"
 DELETE_ARRIVAL = "DELETE FROM inbox WHERE key = ?"
@@ -113,6 +137,10 @@ LIVE_INSTANCES = f"{_SELECT} WHERE hub = ? AND completed_ns IS NULL ORDER BY row
 FIND_INPUT = "SELECT payload FROM input WHERE row = ?"
 TURNS_OF = "SELECT blob FROM history WHERE row = ? ORDER BY turn"
 LAST_TURN = "SELECT turn, at_ns FROM history WHERE row = ? ORDER BY turn DESC LIMIT 1"
+STATUS_IN = "SELECT text FROM custom_status WHERE slot = ?"
+STATUSES_OF = (
+    "SELECT number, at_ns, text, bytes FROM custom_status WHERE slot >= ? AND slot < ? ORDER BY number DESC"
+)
 INBOX = "SELECT row, key, event FROM inbox ORDER BY key"
 CHILDREN_OF = "SELECT id FROM instance WHERE hub = ? AND parent_id = ?"
 SELECT_INSTANCES = _SELECT

@@ -283,7 +283,7 @@ class Store:
         row, hub_row, instance_id, execution_id, name, version, status = values[:7]
         created, updated, completed, scheduled = values[7:11]
         parent_id, parent_execution, parent_task, parent_name, parent_version = values[11:16]
-        tags, output, failure, custom_status, trace = values[16:]
+        tags, output, failure, custom_status, trace, statuses = values[16:]
         instance = Instance(
             row=row,
             hub_row=hub_row,
@@ -300,6 +300,8 @@ class Store:
             output=output,
             failure=failure,
             custom_status=custom_status,
+            statuses=statuses,
+            recorded_status=custom_status,
             trace=trace or b"",
             history=None,
         )
@@ -313,6 +315,10 @@ class Store:
             turn, at_ns = last[0]
             instance.turns = turn + 1
             instance.updated_ns = max(updated, at_ns)
+        elif statuses:
+            # It has continued as new and waits for its first turn: the row tells of no status now.
+            recorded = self._rows(sql.STATUS_IN, (sql.slot_of(row, statuses),))
+            instance.recorded_status = recorded[0][0] if recorded else None
         return instance
 
 

@@ -59,7 +59,12 @@ def test_an_instance_that_came_and_went_in_one_group_is_not_written() -> None:
 
     written = rows(rig)
 
-    assert written.keys() <= {sql.DELETE_INSTANCE, sql.DELETE_INPUT, sql.DELETE_HISTORY}
+    assert written.keys() <= {
+        sql.DELETE_INSTANCE,
+        sql.DELETE_INPUT,
+        sql.DELETE_HISTORY,
+        sql.DELETE_STATUSES,
+    }
     assert facts(rig) == rebuilt(rig)
 
 
@@ -76,6 +81,25 @@ def test_a_turn_appends_one_row_and_rewrites_nothing() -> None:
     written = rows(rig)
     assert written.keys() == {sql.INSERT_TURN, sql.DELETE_ARRIVAL}
     assert [len(found) for found in written.values()] == [1, 1]
+
+
+def test_a_custom_status_is_one_more_row_only_in_the_turn_that_changes_it() -> None:
+    rig = Rig()
+    worker = rig.worker()
+    rig.start()
+    worker.do(schedule(1))
+    worker.finish(worker.item(), "1")
+
+    rig.request("CompleteOrchestratorTask", answer_to(worker.item(), schedule(2), status='"busy"'))
+    changed = rows(rig)
+    worker.finish(worker.item(), "2")
+    rig.request("CompleteOrchestratorTask", answer_to(worker.item(), schedule(3), status='"busy"'))
+    unchanged = rows(rig)
+
+    usual = {sql.INSERT_TURN, sql.DELETE_ARRIVAL}
+    assert changed.keys() == usual | {sql.UPDATE_INSTANCE, sql.PUT_STATUS}
+    assert {len(found) for found in changed.values()} == {1}
+    assert unchanged.keys() == usual
 
 
 def test_turns_that_continue_as_new_drop_are_not_written() -> None:
