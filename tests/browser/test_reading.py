@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from durakit.azuremanaged.client import DurableTaskSchedulerClient
 from durakit.dashboard import text
@@ -25,8 +26,16 @@ COUNT_CHANGES = """
 """
 
 
-def is_anew(route: Route) -> bool:
-    return ANEW in route.request.headers
+def hold_first(held: list[Route]) -> Callable[[Route], None]:
+    """Return what keeps back the first request by which a page fetches itself anew."""
+
+    def handle(route: Route) -> None:
+        if ANEW in route.request.headers and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    return handle
 
 
 def waiting_instance(client: DurableTaskSchedulerClient) -> str:
@@ -90,9 +99,7 @@ def test_what_happens_while_a_page_is_fetched_anew_is_not_lost(stage: Stage, wat
     held: list[Route] = []
     page = watched.open("about:blank")
     page.add_init_script(COUNT_CHANGES)
-    page.route(
-        "**/i/*", lambda route: held.append(route) if is_anew(route) and not held else route.continue_()
-    )
+    page.route("**/i/*", hold_first(held))
     with page.expect_request(lambda request: ANEW in request.headers):
         page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
     expect(page.locator("html")).to_have_attribute("data-changes", "1")
@@ -106,20 +113,26 @@ def test_what_happens_while_a_page_is_fetched_anew_is_not_lost(stage: Stage, wat
     client.close()
 
 
-def test_a_row_that_changes_under_a_pressed_button_is_still_clicked(open_page: Open, stage: Stage) -> None:
+def test_a_row_that_changes_under_a_pressed_button_is_still_clicked(stage: Stage, watched: Watched) -> None:
     client = stage.client()
     instance_id = waiting_instance(client)
-    page = open_page(f"/instances?id={instance_id}")
-    expect(page.locator("#live")).to_have_text("Live")
+    held: list[Route] = []
+    page = watched.open("about:blank")
+    page.route("**/instances?*", hold_first(held))
+    with page.expect_request(lambda request: ANEW in request.headers):
+        page.goto(f"{stage.url}/h/human_interaction/instances?id={instance_id}")
+    client.raise_orchestration_event(instance_id, "delivery")
+    client.wait_for_orchestration_completion(instance_id, timeout=30)
+
     page.locator("input[name=chosen]").hover()
     page.mouse.down()
-
-    with page.expect_response(lambda answer: ANEW in answer.request.headers and "Completed" in answer.text()):
-        client.raise_orchestration_event(instance_id, "delivery")
+    with page.expect_event("requestfinished"):
+        held[0].continue_()
     page.mouse.up()
 
+    expect(page.locator("input[name=chosen]")).to_be_checked()
     expect(page.locator(".instances tbody")).to_contain_text("Completed")
-    assert page.locator("input[name=chosen]").is_checked()
+    expect(page.locator("input[name=chosen]")).to_be_checked()
     client.close()
 
 
@@ -128,7 +141,7 @@ def test_a_paused_page_takes_no_answer_that_was_under_way(stage: Stage, watched:
     instance_id = waiting_instance(client)
     held: list[Route] = []
     page = watched.open("about:blank")
-    page.route("**/i/*", lambda route: held.append(route) if is_anew(route) else route.continue_())
+    page.route("**/i/*", hold_first(held))
     with page.expect_request(lambda request: ANEW in request.headers):
         page.goto(f"{stage.url}/h/human_interaction/i/{instance_id}")
     client.raise_orchestration_event(instance_id, "delivery")
