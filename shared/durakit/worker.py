@@ -402,6 +402,7 @@ def _dispatcher(
             activities=concurrency.maximum_concurrent_activity_work_items,
             activity_threads=concurrency.maximum_thread_pool_workers,
         ),
+        runs_here=True,
         worker_description=description,
         logger=worker._logger,
     )

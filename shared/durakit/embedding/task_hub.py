@@ -21,7 +21,7 @@ from durakit.registry import Registry
 from durakit.replay import ExecutionOptions
 from durakit.replay.versioning import VersioningOptions, VersionMatchStrategy
 from durakit.runtime.activities import ActivityRunner
-from durakit.runtime.dispatch import MAX_TURN_THREADS, Dispatcher
+from durakit.runtime.dispatch import Dispatcher
 from durakit.runtime.dispatch import Limits as RunLimits
 from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.threads import WorkerThreads
@@ -195,8 +195,7 @@ def _dispatcher(hub: EmbeddedTaskHub, answers: DirectAnswers, sessions: SessionC
         worker_description=description,
     )
     limits = RunLimits(
-        # So few that none runs on the thread that hands it out: that may be the clock's.
-        turns=min(MAX_TURN_THREADS, hub._concurrency.maximum_concurrent_orchestration_work_items),
+        turns=hub._concurrency.maximum_concurrent_orchestration_work_items,
         activities=hub._concurrency.maximum_concurrent_activity_work_items,
         activity_threads=hub._concurrency.maximum_thread_pool_workers,
     )
@@ -205,6 +204,8 @@ def _dispatcher(hub: EmbeddedTaskHub, answers: DirectAnswers, sessions: SessionC
         ActivityRunner(hub._registry, hub._converter, worker_description=description, logger=logger),
         answers,
         limits,
+        # What hands items out may be the clock's thread.
+        runs_here=False,
         worker_description=description,
         logger=logger,
     )

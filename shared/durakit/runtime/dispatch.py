@@ -1,8 +1,8 @@
 """Which thread runs what: work items in, each run by one thread and answered without waiting for it, and the
 orderly end of all that.
 
-Turns mostly run on the thread that brings them (`relay` is for those that take long), activities on threads
-of their own or on a loop.
+Turns and the quickest activities mostly run on the thread that brings them (`relay` is for those that take
+long), other activities on threads of their own or on a loop.
 
 Turns of one instance never run at once, whatever the scheduler sends; activities run side by side up to the
 limits.
@@ -23,6 +23,7 @@ import grpc
 from durakit.replay import VersionMismatchReject
 from durakit.runtime import entities
 from durakit.runtime.async_loop import AsyncLoop
+from durakit.runtime.pace import Pace
 from durakit.runtime.threads import WorkerThreads
 from durakit.wire.messages import orchestration_pb2 as pb
 
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from durakit.runtime.activities import ActivityRunner
     from durakit.runtime.turns import AheadTurn, TurnOutcome, TurnRunner
 
-#: So many turns run at once on the threads that bring them, and as many on threads of their own. Turns only
-#: compute: more of them would fight.
-MAX_TURN_THREADS = 4
+#: So many turns run at once. Turns only compute: more of them would fight.
+MAX_TURN_THREADS = 8
 #: How long an item that this worker must not run is kept back before somebody else may get it.
 REJECTION_PAUSE_SECONDS = 1.0
 #: How long the end waits until what was rejected has been given back.
@@ -81,7 +81,11 @@ class Answers(Protocol):
 
 
 class Dispatcher:
-    """Takes work items and sees to their answers."""
+    """Takes work items and sees to their answers.
+
+    Args:
+        runs_here: whether user code may run on the thread that calls `take`.
+    """
 
     def __init__(
         self,
@@ -90,22 +94,23 @@ class Dispatcher:
         delivery: Answers,
         limits: Limits,
         *,
+        runs_here: bool,
         worker_description: str,
         logger: logging.Logger,
     ) -> None:
         self._turns = turns
         self._activities = activities
         self._delivery = delivery
+        self._runs_here = runs_here
         self._worker_description = worker_description
         self._logger = logger
         self._gate = InstanceGate()
+        self._pace = Pace()
         self._draining = False
         self._closing = threading.Event()
         self._turn_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
             "durakit-turns", min(limits.turns, MAX_TURN_THREADS), self._run_turn, logger=logger
         )
-        # Both kinds of turns together must not be more than the limit.
-        self._may_run_here = limits.turns >= 2 * MAX_TURN_THREADS
         self._activity_threads: WorkerThreads[pb.WorkItem] = WorkerThreads(
             "durakit-activities",
             min(limits.activities, limits.activity_threads),
@@ -123,8 +128,8 @@ class Dispatcher:
         )
 
     def take(self, item: pb.WorkItem) -> None:
-        """See to it that an item is worked on. Returns at once, but for a turn: that runs on the calling
-        thread while not too many callers are held up by one.
+        """See to it that an item is worked on. Returns at once, or, if user code may run here, after a turn
+        or an activity that has been quick so far; nobody knows how long that takes.
         """
         kind = item.WhichOneof("request")
         if kind == "healthPing":
@@ -135,10 +140,7 @@ class Dispatcher:
             if self._gate.enter(item.orchestratorRequest.instanceId, item):
                 self._begin_turn(item)
         elif kind == "activityRequest":
-            if self._activities.is_async(item.activityRequest.name):
-                self._activity_loop.submit(item)
-            else:
-                self._activity_threads.submit(item)
+            self._begin_activity(item)
         elif kind == "entityRequestV2":
             self._refuse_entity(item)
         else:
@@ -188,9 +190,20 @@ class Dispatcher:
 
     def _begin_turn(self, item: pb.WorkItem) -> None:
         # A history that must be fetched first is worth a thread.
-        here = self._may_run_here and not item.orchestratorRequest.requiresHistoryStreaming
+        here = self._runs_here and not item.orchestratorRequest.requiresHistoryStreaming
         if not here or not self._turn_threads.run_here(item):
             self._turn_threads.submit(item)
+
+    def _begin_activity(self, item: pb.WorkItem) -> None:
+        name = item.activityRequest.name
+        if self._activities.is_async(name):
+            self._activity_loop.submit(item)
+            return
+        if self._runs_here and self._pace.is_quick(name):
+            with self._pace.here(name):
+                if self._activity_threads.run_here(item):
+                    return
+        self._activity_threads.submit(item)
 
     def _run_turn(self, item: pb.WorkItem) -> None:
         """Run a turn that has passed the gate; its instance stays there until the answer has arrived."""
@@ -242,8 +255,10 @@ class Dispatcher:
 
     def _run_activity(self, item: pb.WorkItem) -> None:
         request = item.activityRequest
+        began = time.perf_counter()
         with self._activity_threads.user_code():
             response = self._activities.run(request, item.completionToken)
+        self._pace.took(request.name, time.perf_counter() - began)
         self._delivery.complete_activity(request, response)
 
     async def _run_async_activity(self, item: pb.WorkItem) -> None:

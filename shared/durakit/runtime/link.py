@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from durakit.wire.messages import link_pb2 as link
@@ -89,7 +90,12 @@ class Link:
         self._give_up = give_up
         self._divert = divert
         self._logger = logger
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._emptied = threading.Condition(self._lock)
+        self._is_joined = False
+        # Wakes whoever takes the next batch: at most once until that has seen that there is nothing to take.
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._is_woken = False
         self._waiting: deque[Answer] = deque()
         # The batch in hand: what has not been put into its message yet.
         self._is_composing = False
@@ -112,12 +118,11 @@ class Link:
 
     def send(self, answer: Answer) -> bool:
         """Let the answer leave with the next message; False when there will be none, or not soon."""
-        with self._changed:
+        with self._lock:
             if self._is_closed or self._is_stalled:
                 return False
             self._waiting.append(answer)
-            if len(self._waiting) == 1:
-                self._changed.notify_all()
+            self._wake_up()
         return True
 
     def messages(self) -> Iterator[link.Up]:
@@ -155,8 +160,9 @@ class Link:
 
     def join(self, deadline: float) -> bool:
         """Wait until every answer is acknowledged, or given up; at most until `deadline`. True if so."""
-        with self._changed:
-            return self._changed.wait_for(self._has_nothing, max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            self._is_joined = True
+            return self._emptied.wait_for(self._has_nothing, max(0.0, deadline - time.monotonic()))
 
     def _has_nothing(self) -> bool:
         under_way = self._waiting or self._unacknowledged or (self._is_closed and not self._is_over)
@@ -164,7 +170,7 @@ class Link:
 
     def close(self) -> None:
         """Take no more answers, and give up those that the scheduler may not have taken."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 return
             self._is_closed = True
@@ -174,20 +180,21 @@ class Link:
                 left += ahead
             left += self._take_waiting()
             self._unacknowledged.clear()
-            self._changed.notify_all()
+            self._wake_up()
         self._closing.set()
         for answer in left:
             self._safely(self._give_up, answer)
-        with self._changed:
+        with self._lock:
             self._is_over = True
-            self._changed.notify_all()
+            self._emptied.notify_all()
 
     # --- out
 
     def _next_batch(self) -> bool:
         """Take the next batch in hand as soon as there is one; False when the link has been closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or (self._waiting and self._has_room()))
+        while not self._can_go_on():
+            self._wake.get()
+        with self._lock:
             if self._is_closed:
                 return False
             self._is_composing = True
@@ -206,8 +213,18 @@ class Link:
                     self._results.setdefault(answer.result.instanceId, []).append(answer)
             return True
 
-    def _has_room(self) -> bool:
-        return len(self._by_token) < MOST_UNACKNOWLEDGED
+    def _can_go_on(self) -> bool:
+        """Whether there is something to take, or never will be; if not, somebody will wake us."""
+        with self._lock:
+            has_room = len(self._by_token) < MOST_UNACKNOWLEDGED
+            self._is_woken = self._is_closed or bool(self._waiting and has_room)
+            return self._is_woken
+
+    def _wake_up(self) -> None:
+        """Let `_next_batch` look again; called with the lock."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._wake.put(None)
 
     def _compose(self, taken: list[Answer], ahead: list[str]) -> link.Up:
         """Return a message with what is in hand; note in `taken` what that is, and in `ahead` the instances
@@ -225,7 +242,7 @@ class Link:
             room -= turn.response.ByteSize()
             ahead.append(results[0].instanceId)
             up.eager_turns.append(_eager_turn(turn, results))
-        with self._changed:
+        with self._lock:
             others, self._others = self._others, []
         taken += others
         for answer in others:
@@ -237,12 +254,12 @@ class Link:
 
     def _take_results(self) -> list[Answer]:
         """Take the results of one instance that are in hand; none are left when there are none."""
-        with self._changed:
+        with self._lock:
             return self._results.pop(next(iter(self._results))) if self._results else []
 
     def _note_sent(self, taken: list[Answer], ahead: list[str]) -> bool:
         """Remember what leaves now until it is acknowledged; False when the link was closed meanwhile."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 return False
             self._is_composing = False
@@ -253,13 +270,13 @@ class Link:
 
     def _fail(self, taken: list[Answer], ahead: list[str]) -> None:
         """The message in hand will not be sent."""
-        with self._changed:
+        with self._lock:
             left = [*taken, *ahead, *self._take_hand()]
         for answer in left:
             self._safely(self._give_up, answer)
-        with self._changed:
+        with self._lock:
             self._is_composing = False
-            self._changed.notify_all()
+            self._emptied.notify_all()
 
     def _take_hand(self) -> list[Answer]:
         left = [answer for of_instance in self._results.values() for answer in of_instance] + self._others
@@ -288,7 +305,7 @@ class Link:
             self._logger.exception("A turn of %s could not be run ahead", results[0].instanceId)
             return None
         finally:
-            with self._changed:
+            with self._lock:
                 self._running_since = None
                 self._is_stalled = False
 
@@ -315,7 +332,7 @@ class Link:
         while quiet < QUIET_LOOKS and not self._closing.wait(STALLED_SECONDS):
             since = self._running_since
             if since is not None and time.monotonic() - since >= STALLED_SECONDS:
-                with self._changed:
+                with self._lock:
                     # From now on, unless that turn has just ended.
                     self._is_stalled = self._running_since is not None
                     late = self._take_waiting() if self._is_stalled else []
@@ -348,14 +365,18 @@ class Link:
     def _is_durable(self, through: int) -> None:
         acknowledged: list[Answer] = []
         ahead: list[str] = []
-        with self._changed:
+        with self._lock:
             while self._unacknowledged and self._unacknowledged[0][0] <= through:
                 _, answers, instances = self._unacknowledged.popleft()
                 acknowledged += answers
                 ahead += instances
             for answer in acknowledged:
                 self._by_token.pop(answer.token, None)
-            self._changed.notify_all()
+            if self._waiting:
+                # There was no room for it.
+                self._wake_up()
+            if self._is_joined:
+                self._emptied.notify_all()
         for instance_id in ahead:
             self._count(instance_id)
         for answer in acknowledged:

@@ -1,7 +1,8 @@
 """Threads that take items off one queue: no futures, no hop back, started only when there is need.
 
 A few threads start as soon as nobody is idle. More of them, up to the limit, start only while those that
-run are blocked in their work: short items are done fastest by few threads, long waits need many.
+run are blocked in their work: short items are done fastest by few threads, long waits need many. Whoever
+brings an item may work on it too, as one of those whom the limit counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ class WorkerThreads(Generic[T]):
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
+        # Items being worked on, by threads and by callers of `run_here`; how many of those are callers.
+        self._at_work = 0
         self._guests = 0
+        self._has_room = threading.Condition(self._lock)
         self._guests_gone = threading.Condition(self._lock)
         self._in_user_code: set[int] = set()
         self._grower: threading.Thread | None = None
@@ -49,23 +53,26 @@ class WorkerThreads(Generic[T]):
         self._queue.put(item)
 
     def run_here(self, item: T) -> bool:
-        """Work on the item on the calling thread; False, with nothing done, if `limit` callers are at that
-        already.
+        """Work on the item on the calling thread; False, with nothing done, if `limit` items are being worked
+        on already.
 
         Like `submit`, but without a hand-over. After `stop` the item is ignored.
         """
         with self._lock:
             if self._stopping:
                 return True
-            if self._guests >= self._limit:
+            if self._at_work >= self._limit:
                 return False
+            self._at_work += 1
             self._guests += 1
         try:
             self._work_on(item)
         finally:
             with self._lock:
                 self._guests -= 1
-                self._guests_gone.notify_all()
+                self._ended()
+                if not self._guests:
+                    self._guests_gone.notify_all()
         return True
 
     @contextmanager
@@ -144,9 +151,20 @@ class WorkerThreads(Generic[T]):
             item = self._queue.get()
             if item is None:
                 return
+            with self._lock:
+                if self._at_work >= self._limit:
+                    # Only callers can be more than the threads themselves.
+                    self._has_room.wait_for(lambda: self._at_work < self._limit)
+                self._at_work += 1
             self._work_on(item)
             with self._lock:
                 self._unfinished -= 1
+                self._ended()
+
+    def _ended(self) -> None:
+        """An item has been worked on; called with the lock."""
+        self._at_work -= 1
+        self._has_room.notify()
 
     def _work_on(self, item: T) -> None:
         try:

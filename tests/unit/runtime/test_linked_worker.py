@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Queue
 from typing import Any
@@ -107,7 +107,11 @@ def count(ctx: OrchestrationContext, steps: int) -> Any:
 
 
 @contextmanager
-def working(offers: OffersLinks, versioning: VersioningOptions | None = None) -> Iterator[FakeScheduler]:
+def working(
+    offers: OffersLinks,
+    versioning: VersioningOptions | None = None,
+    activities: Sequence[Callable[..., Any]] = (),
+) -> Iterator[FakeScheduler]:
     """A scheduler that offers links, and a worker that has it."""
     quick = GrpcWorkerResiliencyOptions(
         reconnect_backoff_base_seconds=0.01, reconnect_backoff_cap_seconds=0.02
@@ -117,7 +121,8 @@ def working(offers: OffersLinks, versioning: VersioningOptions | None = None) ->
         TaskHubGrpcWorker(host_address=scheduler.address, resiliency_options=quick) as worker,
     ):
         worker.add_orchestrator(count)
-        worker.add_activity(add)
+        for each in (add, *activities):
+            worker.add_activity(each)
         if versioning is not None:
             worker.use_versioning(versioning)
         worker.start()
@@ -150,12 +155,15 @@ def begin(opened: Opened, token: str = "t1") -> link.Up:
     return opened.next_up()
 
 
-def run_activity(opened: Opened, through: int, token: str) -> link.Up:
-    asked = pb.ActivityRequest(name="add", taskId=1)
+def activity(token: str, name: str = "add") -> bytes:
+    asked = pb.ActivityRequest(name=name, taskId=1)
     asked.input.value = "0"
     asked.orchestrationInstance.instanceId = INSTANCE
-    item = pb.WorkItem(completionToken=token, activityRequest=asked)
-    opened.downs.put(link.Down(durable_through=through, items=[item.SerializeToString()]))
+    return pb.WorkItem(completionToken=token, activityRequest=asked).SerializeToString()
+
+
+def run_activity(opened: Opened, through: int, token: str) -> link.Up:
+    opened.downs.put(link.Down(durable_through=through, items=[activity(token)]))
     return opened.next_up()
 
 
@@ -205,6 +213,35 @@ def test_after_a_refusal_a_worker_runs_the_turn_from_the_history() -> None:
 
         (answer,) = opened.next_up().turns
         assert answer.requiresHistory
+
+
+def test_an_activity_that_was_quick_and_then_blocks_holds_up_nobody() -> None:
+    offers = OffersLinks()
+    go_on = threading.Event()
+    waits = threading.Event()
+    ran_by: dict[str, str] = {}
+
+    def moody(ctx: ActivityContext, _: int) -> None:
+        ran_by["moody"] = threading.current_thread().name
+        if waits.is_set():
+            go_on.wait(SOON_SECONDS)
+
+    with working(offers, activities=[moody]):
+        opened = offers.next_link()
+        opened.next_up()
+        for _ in range(1000):
+            opened.downs.put(link.Down(items=[activity("quick", "moody")]))
+            opened.next_up()
+            if "reader" in ran_by["moody"]:
+                break
+        assert "reader" in ran_by["moody"]
+        waits.set()
+
+        opened.downs.put(link.Down(items=[activity("held up", "moody"), activity("next")]))
+
+        assert [result.completionToken for result in opened.next_up().tasks] == ["next"]
+        go_on.set()
+        assert [result.completionToken for result in opened.next_up().tasks] == ["held up"]
 
 
 def test_an_item_of_another_version_is_given_back_over_the_link() -> None:

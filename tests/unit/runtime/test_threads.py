@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 from durakit.runtime.threads import EAGER_THREADS, WorkerThreads
@@ -146,6 +146,30 @@ def test_no_more_callers_work_at_once_than_the_limit() -> None:
     go_on.set()
     caller.join(SOON_SECONDS)
     assert threads.run_here("again") is True
+
+
+def test_callers_and_threads_together_are_no_more_than_the_limit() -> None:
+    at_work: Queue[str] = Queue()
+    go_on = threading.Event()
+
+    def work(item: str) -> None:
+        at_work.put(item)
+        go_on.wait(SOON_SECONDS)
+
+    threads: WorkerThreads[str] = WorkerThreads("t", 1, work, logger=LOGGER)
+    caller = threading.Thread(target=lambda: threads.run_here("of the caller"))
+    caller.start()
+    assert at_work.get(timeout=SOON_SECONDS) == "of the caller"
+
+    threads.submit("of a thread")
+
+    # Nothing says that a thread waits; a short time in which it does not begin is all there is to see.
+    with pytest.raises(Empty):
+        at_work.get(timeout=0.05)
+    go_on.set()
+    assert at_work.get(timeout=SOON_SECONDS) == "of a thread"
+    caller.join(SOON_SECONDS)
+    threads.stop()
 
 
 def test_joining_waits_for_callers_at_work() -> None:
