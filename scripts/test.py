@@ -94,6 +94,7 @@ GROUPS = [
     Group("infra", "templates and scripts for Azure, without Azure", [Tests("tests/infra")], thorough=True),
     Group("browser", "the dashboard in a real browser", [Tests("tests/browser")], thorough=True),
     Group("foreign", "SDKs in other languages on our scheduler", [Tests("tests/foreign")], thorough=True),
+    Group("gate", "what a step costs in CPU time", [Tests("tests/gate")], thorough=True),
 ]
 
 
