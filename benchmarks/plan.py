@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.actors.driver import STEPS_PER_ORCHESTRATION
 from benchmarks.figures import Figure
+from benchmarks.large import Large
 from benchmarks.measurements import ClientMeasurement, ColdStart, Eternal, Hoard, Idle, Measurement
 from benchmarks.slow_disk import SlowDisk
 
@@ -133,6 +134,7 @@ SIZED: dict[str, Callable[[int], Measurement]] = {
     "timers": lambda count: timers("timers", count, spread_ms=1000),
     "timers-burst": lambda count: timers("timers-burst", count, spread_ms=0),
     "histories": histories,
+    "large": Large,
     "slow-disk": SlowDisk,
     "payload": lambda size: payload(size, 10),
 }

@@ -42,7 +42,7 @@ class SlowDisk(ClientMeasurement):
         return super().take(on_slow_disk(variant, self._delay_ms), place, watch)
 
 
-def on_slow_disk(variant: Variant, delay_ms: int) -> Variant:
+def on_slow_disk(variant: Variant, delay_ms: int) -> OnDurakitScheduler:
     """The variant with a scheduler whose commits take longer."""
     if not isinstance(variant, OnDurakitScheduler):
         raise TypeError(f"{variant.key} has no scheduler whose commits could be slowed down")

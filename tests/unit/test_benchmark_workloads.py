@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from durakit.scheduler.machine.journal import Journal
+from durakit.scheduler.store import Batch, Store
 
-from benchmarks import goals
-from benchmarks.actors import driver
+from benchmarks import goals, large
+from benchmarks.actors import driver, slow_scheduler
 from benchmarks.figures import Record
+from benchmarks.filling import fill
 from benchmarks.plan import UnknownSelection, full_plan, quick_plan, select
+from benchmarks.slow_disk import on_slow_disk
+from benchmarks.variants.durakit_dev import DURAKIT
+from benchmarks.variants.embedded import EMBEDDED
 
 
 class Answers:
@@ -120,3 +129,48 @@ def test_every_bar_of_a_figure_is_about_one_that_the_full_plan_takes() -> None:
     ]
 
     assert [goal.text for goal in goals.EVERY if goal.actual(records) is None] == []
+
+
+def test_a_million_instances_are_filled_for_one_variant_and_once() -> None:
+    (each,) = select(full_plan(), ["large:1000000"])
+
+    assert each.is_taken_of("durakit", 1)
+    assert not each.is_taken_of("durakit", 2)
+    assert not each.is_taken_of("peer", 1)
+
+
+def test_what_a_file_was_filled_with_is_old_and_counts_until_it_is_purged(tmp_path: Path) -> None:
+    file = tmp_path / "filled.db"
+    fill(file, 60, 20, now_ns=time.time_ns() - large.AGE_DAYS * large.DAY_NS)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        running = connection.execute("SELECT count(*) FROM instance WHERE completed_ns IS NULL").fetchone()[0]
+
+        assert large.old_instances(file) == 60 - running
+        connection.execute("DELETE FROM instance WHERE row BETWEEN 2 AND 5")
+        connection.commit()
+    assert large.old_instances(file) == 60 - running - 4
+
+
+def test_only_the_scheduler_is_slow_on_a_slow_disk() -> None:
+    slowed = on_slow_disk(DURAKIT, 20)
+
+    assert slowed.program[-2:] == ("benchmarks.actors.slow_scheduler", "20")
+    assert DURAKIT.program == type(DURAKIT).program
+    with pytest.raises(TypeError, match="embedded has no scheduler whose commits could be slowed down"):
+        on_slow_disk(EMBEDDED, 20)
+
+
+def test_a_slow_commit_still_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(Store, "commit", Store.commit)  # put back at the end
+    slow_scheduler.slow_down(0.02)
+    store = Store(tmp_path / "slow.db")
+
+    journal = Journal()
+    journal.hubs.append((1, "default", 0))
+    store.commit(Batch(journal))
+
+    assert slept == [0.02]
+    assert store.hubs() == [(1, "default")]
+    store.close()
