@@ -11,7 +11,7 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 from tests.faults.sockets import Stream, complete, turn
 
-CALL_SECONDS = 10
+CALL_SECONDS = 60
 
 
 class Bare:

@@ -15,7 +15,7 @@ import pytest
 
 from .peers import Orchestrator, Pair, awaiting
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 """How long a scenario waits for what must happen; only a failing one ever does."""
 
 

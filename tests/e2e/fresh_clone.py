@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from .programs import TIMEOUT_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_SECONDS = 120.0
-"""For anything that has to happen; making an environment is the longest."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def eventually(condition: Callable[[], bool], timeout_seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], bool], timeout_seconds: float = 120.0) -> bool:
     """Return whether the condition becomes true before the time is over."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
@@ -83,17 +83,6 @@ def eventually(condition: Callable[[], bool], timeout_seconds: float = 30.0) -> 
             return False
         time.sleep(0.02)
     return True
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """Return the lines a process printed up to the one that contains the text; fail if it ends before."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line.rstrip("\n"))
-        if text in line:
-            return lines
-    raise AssertionError(f"{text!r} never came:\n" + "\n".join(lines))
 
 
 def copy_repository(target: Path) -> Clone:

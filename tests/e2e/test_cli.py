@@ -12,13 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from durakit.testing import replay
 
-from .fresh_clone import ROOT, TIMEOUT_SECONDS, environment, eventually
+from .fresh_clone import ROOT, environment, eventually
+from .programs import TIMEOUT_SECONDS
 
 DURAKIT = str(Path(sys.executable).parent / "durakit")
 
@@ -306,4 +308,5 @@ def test_the_guide_shows_what_the_commands_print(shell: Shell) -> None:
     for command, shown in steps:
         # What only reads may be asked until the worker has come so far.
         reads = command.startswith(("durakit instances list", "durakit instances show"))
-        assert eventually(lambda: prints(command, shown), 30 if reads else 0), f"{command}\n{printed}"  # noqa: B023
+        patience = TIMEOUT_SECONDS if reads else 0
+        assert eventually(partial(prints, command, shown), patience), f"{command}\n{printed}"

@@ -12,7 +12,8 @@ import pytest
 from durakit.testing import create_test_backend
 from showings import SHOWINGS, Showing
 
-from .fresh_clone import ROOT, TIMEOUT_SECONDS, environment, read_until
+from .fresh_clone import ROOT, environment
+from .programs import TIMEOUT_SECONDS, read_until
 
 PROGRAMS = sorted(ROOT.glob("samples/*/client.py"))
 CLIENTS = [path for path in PROGRAMS if not SHOWINGS.get(path.parent.name, Showing()).demo]

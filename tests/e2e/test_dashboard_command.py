@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,18 +15,18 @@ import httpx
 import pytest
 from durakit.azuremanaged.client import DurableTaskSchedulerClient
 
-TIMEOUT_SECONDS = 30
+from .fresh_clone import environment
+from .programs import TIMEOUT_SECONDS
 
 
 @contextmanager
 def program(place: Path, *arguments: str, **variables: str) -> Iterator[dict[str, Any]]:
     """Run a `durakit` command that serves; yield its ready line, end it with SIGTERM."""
     command = [sys.executable, "-c", "import sys; from durakit.cli import main; sys.exit(main(sys.argv[1:]))"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DURAKIT", "ENDPOINT"))}
     with subprocess.Popen(
         [*command, *arguments, "--log-format", "json"],
         cwd=place,
-        env={**kept, **variables},
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -100,7 +99,7 @@ def test_other_machines_are_let_in_only_with_a_token(tmp_path: Path) -> None:
             "0",
         ],
         cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != "DURAKIT_TOKEN"},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,

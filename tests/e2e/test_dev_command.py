@@ -19,7 +19,8 @@ import httpx
 import pytest
 from durakit.azuremanaged.client import DurableTaskSchedulerClient
 
-from .fresh_clone import TIMEOUT_SECONDS, environment
+from .fresh_clone import environment
+from .programs import TIMEOUT_SECONDS
 
 DURAKIT = Path(sys.executable).with_name("durakit")
 FREE_PORTS = ("--grpc-port", "0", "--dashboard-port", "0")

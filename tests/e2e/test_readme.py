@@ -22,7 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from .fresh_clone import ROOT, TIMEOUT_SECONDS, Clone, environment, eventually
+from .fresh_clone import ROOT, Clone, environment, eventually
+from .programs import TIMEOUT_SECONDS
 
 EVERY = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("samples/*/README.md"))]
 QUICK = ["README.md", "samples/function_chaining/README.md"]

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from .fresh_clone import Clone, eventually, interrupt, read_until
+from .fresh_clone import Clone, eventually, interrupt
+from .programs import read_until
 
 pytestmark = pytest.mark.usefixtures("clone")
 

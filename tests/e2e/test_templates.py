@@ -8,18 +8,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from showings import SHOWINGS, Showing
 
-from .fresh_clone import ROOT, TIMEOUT_SECONDS, environment, read_until
+from .fresh_clone import ROOT, environment
+from .programs import output_of, read_until, running
 
 EVERY = sorted(path.parent.name for path in ROOT.glob("samples/*/worker.py"))
 PATTERNS = EVERY if os.environ.get("DURAKIT_REQUIRE_ALL") else ["function_chaining"]
-INSTALL_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -40,35 +39,7 @@ def make(pattern: str, directory: Path, durakit: Path | None = None) -> Path:
 
 
 def install(programs: Path, project: Path) -> None:
-    done = subprocess.run(
-        [programs / "pip", "install", "--quiet", "-r", "requirements.txt"],
-        cwd=project,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=INSTALL_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-@contextmanager
-def started(command: list[str | Path], project: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A process in the project's folder, its errors among its output; stopped at the end."""
-    with subprocess.Popen(
-        command,
-        cwd=project,
-        env=environment(PYTHONUNBUFFERED="1", **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.communicate(timeout=TIMEOUT_SECONDS)
+    output_of([programs / "pip", "install", "--quiet", "-r", "requirements.txt"], project, environment())
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -80,25 +51,13 @@ def test_a_project_installs_passes_its_tests_and_runs_outside_the_repository(
     install(bin_folder, project)
     python = bin_folder / "python"
     origin = "import durakit; print(durakit.__file__)"
-    found = subprocess.run(
-        [python, "-c", origin], cwd=project, env=environment(), capture_output=True, text=True, check=True
-    ).stdout
+    found = output_of([python, "-c", origin], project, environment())
     assert not found.startswith(str(ROOT))
 
-    tests = subprocess.run(
-        [python, "-m", "pytest", "-q"],
-        cwd=project,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert tests.returncode == 0, tests.stdout
+    output_of([python, "-m", "pytest", "-q"], project, environment())
 
     ports = ["--grpc-port", "0", "--dashboard-port", "0"]
-    with started([bin_folder / "durakit", "dev", *ports], project) as scheduler:
+    with running([bin_folder / "durakit", "dev", *ports], project, environment()) as scheduler:
         ready = read_until(scheduler, "durakit is ready: ")[-1]
         endpoint = ready.split("gRPC ")[1].split(",")[0]
         run_programs(python, project, SHOWINGS.get(pattern, Showing()), endpoint)
@@ -106,23 +65,14 @@ def test_a_project_installs_passes_its_tests_and_runs_outside_the_repository(
 
 def run_programs(python: Path, project: Path, showing: Showing, endpoint: str) -> None:
     """Run the project's worker and client, and its demo if the client serves; fail if the last one fails."""
+    variables = environment(ENDPOINT=endpoint)
     with ExitStack() as stack:
         for arguments in showing.workers.values():
-            worker: list[str | Path] = [python, "worker.py", *arguments]
-            read_until(stack.enter_context(started(worker, project, ENDPOINT=endpoint)), "worker ready: ")
+            worker = stack.enter_context(running([python, "worker.py", *arguments], project, variables))
+            read_until(worker, "worker ready: ")
         last: list[str | Path] = [python, "client.py", *showing.client_arguments]
         if showing.demo:
-            client = stack.enter_context(started([*last, "--port", "0"], project, ENDPOINT=endpoint))
+            client = stack.enter_context(running([*last, "--port", "0"], project, variables))
             page = read_until(client, "Serving ")[-1].split()[1]
             last = [python, "demo.py", "--url", page]
-        done = subprocess.run(
-            last,
-            cwd=project,
-            env=environment(ENDPOINT=endpoint),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        output_of(last, project, variables)

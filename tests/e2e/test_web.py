@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .fresh_clone import TIMEOUT_SECONDS, environment, read_until
+from .fresh_clone import environment
+from .programs import TIMEOUT_SECONDS, read_until
 
 PROGRAM = """
 import sys

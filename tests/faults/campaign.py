@@ -47,7 +47,7 @@ SHARE_OF_SINGLES = 0.2
 """Part of the rounds that run a single instance."""
 SHARE_OF_SECOND_KILLS = 0.4
 """Part of the rounds in which something is killed once more."""
-ROUND_SECONDS = 30.0
+ROUND_SECONDS = 60.0
 """After so much time without a result, the round has failed."""
 
 

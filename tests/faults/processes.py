@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TETHER = ROOT / "scripts" / "tether.py"
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 PORTS = range(20_000, 32_000)
 
 _ports_given: set[int] = set()

@@ -16,7 +16,7 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 from tests.faults.processes import Actor, free_port
 
-ITEM_SECONDS = 3.0
+ITEM_SECONDS = 10.0
 """After so long without an item it is not coming."""
 
 

@@ -19,7 +19,7 @@ from tests.faults.processes import Actor
 from tests.faults.workload import SINGLES, jobs_of
 
 ROUNDS = int(os.environ.get("DURAKIT_EMBEDDED_KILL_ROUNDS", "8"))
-ROUND_SECONDS = 30.0
+ROUND_SECONDS = 60.0
 MOST_KILLS = 3
 
 

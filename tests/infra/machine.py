@@ -55,7 +55,7 @@ class Machine:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 

@@ -11,11 +11,10 @@ import json
 import os
 import re
 import shutil
-import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,11 +25,12 @@ import yaml
 from durakit.templates import make_project
 from packaging.requirements import Requirement
 
+from tests.e2e.programs import TIMEOUT_SECONDS, output_of, read_until, running
+
 from .linters import run_linter
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "infra" / "docker"
-SECONDS = 240
 
 # Dockerfiles
 
@@ -328,33 +328,13 @@ class Image:
                 for source in sources:
                     copy(context / source, work / target)
             elif name == "RUN":
-                done = subprocess.run(
-                    ["sh", "-c", self.place(text)],
-                    cwd=work,
-                    env=variables,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    timeout=SECONDS,
-                    check=False,
-                )
-                assert done.returncode == 0, done.stdout
+                output_of(["sh", "-c", self.place(text)], work, variables)
 
-    @contextmanager
-    def running(self, stage: str, cwd: Path, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-        with subprocess.Popen(
-            [*self.stages[stage].command("ENTRYPOINT"), *arguments],
-            cwd=cwd,
-            env=self.environment(stage, PYTHONUNBUFFERED="1", **more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=60)
+    def running(
+        self, stage: str, cwd: Path, *arguments: str, **more: str
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
+        command = [*self.stages[stage].command("ENTRYPOINT"), *arguments]
+        return running(command, cwd, self.environment(stage, **more))
 
 
 def copy(source: Path, target: Path) -> None:
@@ -362,16 +342,6 @@ def copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "output", ".*"))
     else:
         shutil.copy(source, target)
-
-
-def line_with(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if text in line:
-            return line
-    raise AssertionError("".join(seen))
 
 
 @pytest.mark.skipif(not os.environ.get("DURAKIT_REQUIRE_ALL"), reason="installs anew, with --all only")
@@ -396,17 +366,17 @@ def test_what_the_image_installs_runs_scheduler_worker_and_client(tmp_path: Path
     anywhere = {"DURAKIT_HOST": "127.0.0.1", "DURAKIT_GRPC_PORT": "0", "DURAKIT_DASHBOARD_PORT": "0"}
 
     with image.running("scheduler", tmp_path / "data", **anywhere) as scheduler:
-        ready = line_with(scheduler, "durakit is ready")
+        ready = read_until(scheduler, "durakit is ready")[-1]
         endpoint = re.findall(r"gRPC (\S+),", ready)[0]
         there = {"ENDPOINT": endpoint, "TASKHUB": "default", "DURAKIT_HEALTH_PORT": free_port()}
         with image.running("sample", tmp_path / "app", **there) as worker:
-            line_with(worker, "worker ready")
+            read_until(worker, "worker ready")
             well = subprocess.run(
                 check, env=image.environment("sample", **there), cwd=tmp_path / "app", check=False
             )
             with image.running("sample", tmp_path / "app", **there, PROGRAM="client") as client:
-                assert "56 orders worth" in line_with(client, "56 orders worth")
-                assert client.wait(60) == 0
+                read_until(client, "56 orders worth")
+                assert client.wait(TIMEOUT_SECONDS) == 0
         assert worker.returncode == 0, "it stops on the container's SIGTERM"
         assert well.returncode == 0
     assert scheduler.returncode == 0
@@ -416,7 +386,5 @@ def test_what_the_image_installs_runs_scheduler_worker_and_client(tmp_path: Path
 
 
 def free_port() -> str:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return str(server.getsockname()[1])

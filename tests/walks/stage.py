@@ -19,7 +19,8 @@ from urllib.request import Request, urlopen
 
 from durakit.azuremanaged.client import DurableTaskSchedulerClient
 
-from tests.e2e.fresh_clone import ROOT, TIMEOUT_SECONDS, environment, eventually
+from tests.e2e.fresh_clone import ROOT, environment, eventually
+from tests.e2e.programs import TIMEOUT_SECONDS
 
 BIN = Path(sys.executable).parent
 

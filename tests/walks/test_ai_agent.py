@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fresh_clone import TIMEOUT_SECONDS, eventually
+from tests.e2e.fresh_clone import eventually
+from tests.e2e.programs import TIMEOUT_SECONDS
 from tests.walks.stage import Stage
 
 COSTS = "At most 532 EUR: 3 * 140 + 4 * 28, says travel.md and expenses.md."
