@@ -41,7 +41,7 @@ class Large(Measurement):
     )
     item = "step"
     variants = frozenset(("durakit",))
-    once = True
+    every_round: frozenset[str] = frozenset()
 
     def __init__(self, size: int) -> None:
         self.size: int = size

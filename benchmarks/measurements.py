@@ -45,12 +45,14 @@ class Measurement(ABC):
     item: str = ""
     variants: frozenset[str] | None = None
     """Keys of the variants of which it is taken; None: of all. Some would take hours, or measure nothing."""
-    once: bool = False
-    """Taken in the first round only: it takes minutes, and figures of its size vary little."""
+    every_round: frozenset[str] | None = None
+    """Keys of the variants of which it is taken again in every round, None for all; of others it takes
+    minutes, and what takes minutes varies little."""
 
     def is_taken_of(self, variant: str, number: int) -> bool:
         """Whether round `number` (from 1) includes it for the variant of that key."""
-        return (self.variants is None or variant in self.variants) and (number == 1 or not self.once)
+        again = self.every_round is None or variant in self.every_round
+        return (self.variants is None or variant in self.variants) and (number == 1 or again)
 
     @property
     def name(self) -> str:
@@ -83,9 +85,11 @@ class ClientMeasurement(Measurement):
         items: int,
         request: dict[str, Any],
         variants: frozenset[str] | None = None,
+        every_round: frozenset[str] | None = None,
     ) -> None:
         """`items` is how many of `item` the request covers, for rates and for CPU an item."""
         self.variants = variants
+        self.every_round = every_round
         self.family = family
         self.size = size
         self.figures = figures

@@ -41,6 +41,7 @@ def sequence(steps: int) -> Measurement:
         items=steps * repeats,
         request=request,
         variants=OURS if steps > LONGEST_FOR_ALL else None,
+        every_round=OURS if steps > 1000 else None,
     )
 
 

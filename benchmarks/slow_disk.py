@@ -18,8 +18,6 @@ STARTERS = 64
 class SlowDisk(ClientMeasurement):
     """Orchestrations of five steps while every commit takes `size` milliseconds longer."""
 
-    once = True
-
     def __init__(self, delay_ms: int) -> None:
         super().__init__(
             "slow-disk",
@@ -34,6 +32,7 @@ class SlowDisk(ClientMeasurement):
                 "timeout": 60 + delay_ms,
             },
             variants=frozenset(("durakit", "durakit-standard")),
+            every_round=frozenset(),
         )
         self._delay_ms = delay_ms
 

@@ -98,6 +98,15 @@ def test_sequences_that_would_take_the_peer_half_an_hour_are_taken_of_ours_only(
     assert long.is_taken_of("durakit", 1)
     assert not long.is_taken_of("peer", 1)
     assert short.is_taken_of("peer", 1)
+    assert short.is_taken_of("peer", 2)
+
+
+def test_sequences_that_take_the_peer_minutes_are_repeated_for_ours_only() -> None:
+    (each,) = select(full_plan(), ["sequence:3000"])
+
+    assert each.is_taken_of("peer", 1)
+    assert not each.is_taken_of("peer", 2)
+    assert each.is_taken_of("durakit", 2)
 
 
 def test_the_plans_measure_nothing_twice() -> None:
