@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import threading
 import uuid
 from collections.abc import Coroutine
 from typing import Any
 
-from temporalio.client import Client
-
 from benchmarks.actors.driver import serve
+from benchmarks.actors.temporal_connection import connect
 from benchmarks.actors.temporal_programs import EVENT_NAME, TASK_QUEUE
 
 CONNECT_SECONDS = 30.0
@@ -24,7 +22,7 @@ class TemporalDriver:
     def __init__(self, address: str) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self._client: Any = self._finish(Client.connect(address), CONNECT_SECONDS)
+        self._client: Any = self._finish(connect(address), CONNECT_SECONDS)
 
     def start(self, workflow: str, argument: object) -> str:
         """Starts the workflow; its id."""
@@ -54,7 +52,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", required=True, help="host:port of the server")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
     serve(TemporalDriver(options.address))
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from temporalio.client import Client
 from temporalio.worker import Worker
 
 from benchmarks.actors.lifetime import announce, stay_until_parent_ends
+from benchmarks.actors.temporal_connection import connect
 from benchmarks.actors.temporal_programs import TASK_QUEUE, WORKFLOWS, activities
 
 ACTIVITY_THREADS = 100  # as many activities as a worker of Temporal takes at once by default
@@ -18,7 +17,7 @@ ACTIVITY_THREADS = 100  # as many activities as a worker of Temporal takes at on
 
 async def work(address: str, *, async_activities: bool) -> None:
     """Serves the benchmark's programs until the benchmark ends."""
-    client = await Client.connect(address)
+    client = await connect(address)
     with ThreadPoolExecutor(ACTIVITY_THREADS) as threads:
         async with Worker(
             client,
@@ -37,7 +36,6 @@ def main() -> None:
     parser.add_argument("--address", required=True, help="host:port of the server")
     parser.add_argument("--async-activities", action="store_true")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
     asyncio.run(work(options.address, async_activities=options.async_activities))
 
 

@@ -9,8 +9,12 @@ ENVIRONMENT = PythonEnvironment("temporal", ("temporalio==1.35.0",))
 SERVER = GoProgram("github.com/temporalio/cli/cmd/temporal", "v1.5.1")
 """Not the newest: v1.9.1 replaces a module by a folder of its repository, which `go install` refuses."""
 
-WIDEST_FANOUT = 20_000
-"""By default a workflow may have 2,000 activities pending; one more fails its task again and again."""
+LIMITS = {
+    # By default 2,000; with one more the workflow's task fails again and again.
+    "limit.numPendingActivities.error": 20_000,
+    # By default a second, which each execution after continue-as-new is made to wait.
+    "history.workflowIdReuseMinimalInterval": 0,
+}
 
 
 class Temporal(ThreeProcesses):
@@ -38,7 +42,7 @@ class Temporal(ThreeProcesses):
         where = ["--headless", "--ip", "127.0.0.1", "--port", str(port)]
         data = ["--db-filename", str(deployment.place / "temporal.db")]
         data += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=FULL"]
-        limits = ["--dynamic-config-value", f"limit.numPendingActivities.error={WIDEST_FANOUT}"]
+        limits = [f"--dynamic-config-value={name}={value}" for name, value in LIMITS.items()]
         start = [str(SERVER.binary), "server", "start-dev", "--log-level", "never"]
         deployment.start("scheduler", [*start, *where, *data, *limits])
         return f"127.0.0.1:{port}"
