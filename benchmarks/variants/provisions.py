@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.processes import REPOSITORY
+from benchmarks.processes import DIE_WITH_PARENT, REPOSITORY
 
 PEERS = REPOSITORY / ".durakit" / "peers"
 GIVE_UP_AFTER = 1800.0  # seconds; a large Go program on a small machine takes many minutes
@@ -40,6 +40,7 @@ def run(command: Sequence[str], settings: Mapping[str, str]) -> None:
             text=True,
             timeout=GIVE_UP_AFTER,
             check=False,
+            preexec_fn=DIE_WITH_PARENT,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotToBeHad(str(error)) from None
