@@ -68,11 +68,10 @@ def serve(app: Any, *, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> No
         sys.exit(EXIT_FAILED)
     with listener:
         shown = f"[{host}]" if ":" in host else host
-        print(f"Serving http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops it)", flush=True)  # noqa: T201
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
         )
-        server = _Server(config)
+        server = _Server(config, f"Serving http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops it)")
         server.run(sockets=[listener])
     if not server.started:  # what its start-up raised is in the log
         sys.exit(EXIT_FAILED)
@@ -122,7 +121,20 @@ def _answer(status: int, message: str, headers: Any = None) -> JSONResponse:
 
 
 class _Server(uvicorn.Server):
-    """Ends with the signals that ask for it, and does not raise them again: ending was what they wanted."""
+    """Ends with the signals that ask for it, and does not raise them again: ending was what they wanted.
+
+    Args:
+        news: printed once it has started, that is once those signals do end it so.
+    """
+
+    def __init__(self, config: uvicorn.Config, news: str) -> None:
+        super().__init__(config)
+        self._news = news
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._news, flush=True)  # noqa: T201
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

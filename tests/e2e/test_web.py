@@ -28,6 +28,19 @@ def hello() -> str:
 web.serve(app, port=int(sys.argv[1]))
 """
 
+IMPATIENT = """
+import builtins
+import signal
+
+tell = print
+
+def tell_and_interrupt(*words, **options):
+    tell(*words, **options)
+    signal.raise_signal(signal.SIGINT)
+
+builtins.print = tell_and_interrupt
+"""
+
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
@@ -56,6 +69,16 @@ def test_it_serves_where_it_says_until_it_is_asked_to_stop(program: Path, number
         _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert (process.returncode, errors) == (0, "")
+
+
+def test_ctrl_c_ends_it_from_the_moment_on_at_which_it_says_that_it_serves(program: Path) -> None:
+    program.write_text(IMPATIENT + PROGRAM, "utf-8")
+
+    with start(program, 0) as process:
+        output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, errors) == (0, "")
+    assert output.startswith("Serving http://127.0.0.1:")
 
 
 def test_a_busy_port_is_one_line(program: Path) -> None:
