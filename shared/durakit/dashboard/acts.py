@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
@@ -31,24 +32,24 @@ def text(value: str | None) -> StringValue | None:
     return None if value is None else StringValue(value=value)
 
 
-class ProtocolActs:
+class ProtocolActs(ABC):
     """Acts by calls; a backend adds `call` and reading."""
 
+    @abstractmethod
     async def call(self, hub: str, method: str, request: Any) -> Any:
         """Make one call of the protocol.
 
         Raises:
             BackendError: it was refused, or nobody answered.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def instances(self, hub: str, query: InstanceQuery) -> InstancePage:
         """Return a page of instances."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def rows(self, hub: str, ids: Collection[str]) -> list[InstanceRow]:
         """Return these instances."""
-        raise NotImplementedError
 
     async def start(self, hub: str, new: NewInstance) -> str:
         """Start an instance; return its id."""

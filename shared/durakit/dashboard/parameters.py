@@ -194,7 +194,7 @@ def read(items: Iterable[tuple[str, str]], now_ns: int) -> Parameters:
         parent=parent,
         roots=one("children") != "flat" and parent is None,
     )
-    sort: Sort = one("sort") or "-started"  # type: ignore[assignment]  # checked above
+    sort: Sort = next((known for known in SORTS if known == one("sort")), "-started")
     after, before = one("after"), one("before")
     query = InstanceQuery(narrowed, sort, after, None if after else before, int(one("size") or 50))
     columns = tuple(name for name in (one("cols") or "").split(",") if name)

@@ -170,7 +170,8 @@ class EmbeddedBackend(ProtocolActs):
         now = time.monotonic()
         kept = self._kept.get(key)
         if kept is not None and kept[0] > now:
-            return kept[1]  # type: ignore[no-any-return]  # the key tells the type
+            known: T = kept[1]  # the key tells the type
+            return known
         began = now
         answer = await self._ask(question)
         now = time.monotonic()

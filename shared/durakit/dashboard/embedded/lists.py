@@ -30,7 +30,8 @@ Key = tuple[int, int]
 
 
 def _rows(connection: Connection, statement: str, parameters: Sequence[Any]) -> list[Any]:
-    return connection.execute(statement, parameters).fetchall()  # type: ignore[no-any-return]  # untyped
+    rows: list[Any] = connection.execute(statement, parameters).fetchall()
+    return rows
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,9 @@ class _Walk:
         )
 
     def _total(self) -> int:
-        return self._connection.execute(  # type: ignore[no-any-return]  # rows are untyped
-            "SELECT count(*) FROM instance WHERE hub = ?", self._conditions.parameters[:1]
-        ).fetchone()[0]
+        hub = self._conditions.parameters[:1]
+        ((total,),) = _rows(self._connection, "SELECT count(*) FROM instance WHERE hub = ?", hub)
+        return int(total)
 
     def _from(self, start: Key | None, columns: str) -> tuple[str, tuple[int, ...]]:
         return ("", ()) if start is None else (f" AND ({columns}) {self._beyond} (?, ?)", start)

@@ -6,7 +6,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from durakit.dashboard import words
 from durakit.dashboard.facts import Facts, Hints, Offering, QueueFacts, Suspended, TaskState, TurnState
@@ -257,9 +257,9 @@ class Sampler:
         return stream.answered - self._answered[0].get(id(stream), 0)
 
 
-def _queues(hub: TaskHub) -> Iterator[tuple[Literal["orchestration", "activity"], WorkQueue[object]]]:
-    yield "orchestration", hub.waiting_turns  # type: ignore[misc]  # only keys and numbers are read
-    yield "activity", hub.waiting_tasks  # type: ignore[misc]
+def _queues(hub: TaskHub) -> Iterator[tuple[Literal["orchestration", "activity"], WorkQueue[Any]]]:
+    yield "orchestration", hub.waiting_turns
+    yield "activity", hub.waiting_tasks
 
 
 def workforce(hub: TaskHub, sampler: Sampler, now_ns: int) -> Workforce:

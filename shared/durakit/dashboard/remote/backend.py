@@ -212,11 +212,11 @@ class RemoteBackend(ProtocolActs):
     async def _query(
         self, hub: str, wanted: InstanceFilter, from_ns: int | None
     ) -> tuple[list[InstanceRow], bool]:
-        request = pb.QueryInstancesRequest()
+        statuses = states.statuses_of(wanted.statuses)
+        request = pb.QueryInstancesRequest(
+            query=pb.InstanceQuery(runtimeStatus=statuses, maxInstanceCount=FETCHED_AT_MOST)
+        )
         asked = request.query
-        asked.maxInstanceCount = FETCHED_AT_MOST
-        if wanted.statuses:
-            asked.runtimeStatus.extend(states.statuses_of(wanted.statuses))  # type: ignore[arg-type]
         if wanted.id_prefix:
             asked.instanceIdPrefix.value = wanted.id_prefix
         if from_ns is not None:

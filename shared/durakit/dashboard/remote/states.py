@@ -25,10 +25,9 @@ def word_of(status: int) -> str:
         return f"status {status}"
 
 
-def statuses_of(wanted: frozenset[str]) -> list[int]:
-    """Return the protocol's statuses of the list's words."""
-    found = [value for value in pb.OrchestrationStatus.values() if word_of(value) in wanted]
-    return [int(value) for value in found]
+def statuses_of(wanted: frozenset[str]) -> list[str]:
+    """Return the names of the protocol's statuses that the list's words stand for."""
+    return [name for name, value in pb.OrchestrationStatus.items() if word_of(value) in wanted]
 
 
 def nanoseconds(stamp: Timestamp) -> int:

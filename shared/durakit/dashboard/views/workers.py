@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from durakit.dashboard import words
+from durakit.dashboard.lists import InstanceQuery
 from durakit.dashboard.parameters import Parameters
 from durakit.dashboard.views.frame import Frame, hub_path
 from durakit.dashboard.workforce import Queue, Worker, Workforce
 
-_NO_FILTER = Parameters((), query=None)  # type: ignore[arg-type]  # only its links are used
+_NO_FILTER = Parameters((), InstanceQuery())
 
 
 @dataclass(frozen=True)
