@@ -28,6 +28,8 @@ from durakit.testing.worker import InProcessWorker
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 """Where the virtual clock starts unless told otherwise."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class NeverEnds(AssertionError):
@@ -82,7 +84,7 @@ class InProcessTaskHub:
         self._randomness = random.Random(seed)
         self._order = random.Random(f"order {seed}") if shuffle else None
         self._session_count = sessions
-        self._now_ns = round(start.timestamp()) * 1_000_000_000
+        self._now_ns = (start - _EPOCH) // _MICROSECOND * 1000
         self._items_left = max_items
         self._store = Store(db)
         self.engine = Engine(self._store, new_id=self._new_id, now=lambda: self._now_ns, limits=limits)
@@ -199,9 +201,7 @@ class InProcessTaskHub:
     @property
     def now(self) -> datetime:
         """The virtual time, aware, in UTC."""
-        seconds, nanoseconds = divmod(self._now_ns, 1_000_000_000)
-        moment = datetime.fromtimestamp(seconds, timezone.utc)
-        return moment + timedelta(microseconds=nanoseconds // 1000)
+        return _EPOCH + self._now_ns // 1000 * _MICROSECOND
 
     def commit(self) -> None:
         """Put on disk, and release, what a request changed."""
@@ -215,7 +215,7 @@ class InProcessTaskHub:
 
     def advance(self, length: timedelta) -> None:
         """Let `length` of virtual time pass, doing everything at the moment it is due."""
-        end_ns = self._now_ns + round(length / timedelta(microseconds=1)) * 1000
+        end_ns = self._now_ns + length // _MICROSECOND * 1000
         self.run_until_idle()
         while (due_ns := self.engine.agenda.next_due_ns) is not None and due_ns <= end_ns:
             self._jump(due_ns)

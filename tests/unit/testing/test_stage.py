@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest.mock import Mock
 
@@ -43,6 +43,15 @@ def test_run_starts_an_orchestration_and_returns_its_end() -> None:
 
     assert (state.instance_id, state.runtime_status.name, state.tags) == ("d1", "COMPLETED", {"a": "b"})
     assert state.get_output() == "500 g to Ada"
+
+
+def test_the_clock_begins_at_the_very_moment_it_is_given() -> None:
+    moment = datetime(2026, 5, 1, 12, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
+
+    with hub_with(start=moment) as hub:
+        assert hub.now == moment
+        hub.advance(timedelta(microseconds=1))
+        assert hub.now == moment + timedelta(microseconds=1)
 
 
 def test_each_run_is_on_record_with_input_result_and_virtual_time() -> None:
