@@ -25,6 +25,7 @@ from durakit.worker import ConcurrencyOptions
 
 HUB = "human_interaction"
 FILES = 5_000
+CLEANED = 120
 DURAKIT = Path(sys.executable).with_name("durakit")
 RETRY = task.RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3)
 PATIENT = task.RetryPolicy(first_retry_interval=timedelta(hours=1), max_number_of_attempts=5)
@@ -41,6 +42,14 @@ class Shop:
         self._called: set[str] = set()
         self._guard = threading.Lock()
         self.gate = threading.Event()
+
+    @property
+    def activities(self) -> list[Callable[..., Any]]:
+        """All there are; nobody offers `print_label`."""
+        return [
+            *(self.validate_order, self.check_budget, self.request_approval, self.charge_card, self.ask_bank),
+            *(self.pick_items, self.list_files, self.hash_file),
+        ]
 
     def _is_first(self, what: str) -> bool:
         with self._guard:
@@ -133,10 +142,16 @@ def hash_folder(ctx: task.OrchestrationContext, count: int) -> Any:
 
 
 def periodic(ctx: task.OrchestrationContext, generation: int) -> Any:
-    yield ctx.call_activity("pick_items", input={})
+    """More custom statuses than are kept; the last one is long."""
+    folders = [f"/tmp/build-{number:03}" for number in range(CLEANED // 3)]
+    for folder in folders:
+        yield ctx.call_activity("pick_items", input={})
+        ctx.set_custom_status(f"round {generation}: cleaned {folder}")
     if generation < 3:
+        yield ctx.call_activity("pick_items", input={})
         ctx.continue_as_new(generation + 1)
         return
+    ctx.set_custom_status({"rounds": generation, "cleaned": folders, "waiting_for": "tick"})
     yield ctx.wait_for_external_event("tick")
 
 
@@ -196,10 +211,8 @@ class Stage:
         )
         for orchestrator in ORCHESTRATORS:
             worker.add_orchestrator(orchestrator)
-        for name in ("validate_order", "check_budget", "request_approval", "charge_card", "ask_bank"):
-            worker.add_activity(getattr(self.shop, name))
-        for name in ("pick_items", "list_files", "hash_file"):
-            worker.add_activity(getattr(self.shop, name))
+        for activity in self.shop.activities:
+            worker.add_activity(activity)
         worker.use_work_item_filters()
         worker.start()
         try:
