@@ -41,6 +41,7 @@ pytestmark = needs_bash
         (("--retention-days", "a week"), "--retention-days is 'a week'; Consumption keeps"),
         (("--task-hub", "a.b"), "--task-hub is 'a.b'; write 3 to 64 letters, digits and dashes."),
         (("--client", "page"), "--client is 'page'; write app or job."),
+        (("--client-arguments",), "--client-arguments wants a value."),
         (("--work-items", "Timers"), "--work-items is 'Timers'; write Orchestration,Activity or"),
         (("--worker-role", "Owner"), "--worker-role is 'Owner'; write 'Durable Task Data Contributor' or"),
         (

@@ -66,7 +66,10 @@ read_options() {
       --retention-days) take "$@" && days=$value && shift ;;
       --task-hub) take "$@" && task_hub_wanted=$value && shift ;;
       --client) take "$@" && client_wanted=$value && shift ;;
-      --client-arguments) client_arguments=${2-} && shift ;;
+      --client-arguments) # which begin with dashes themselves, as a rule
+        [ $# -gt 1 ] || wrong_usage "$1 wants a value."
+        client_arguments=$2 && shift
+        ;;
       --work-items) take "$@" && work_items=$value && shift ;;
       --worker-role) take "$@" && worker_role=$value && shift ;;
       --min-replicas) take "$@" && least=$value && shift ;;
