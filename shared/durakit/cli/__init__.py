@@ -14,12 +14,14 @@ def main(arguments: list[str] | None = None) -> int:
     """
     try:
         from durakit.cli import commands
-    except ModuleNotFoundError as error:
-        from durakit.cli.extras import missing_extra
 
-        # A module of our own that is missing is a bug and keeps its traceback.
-        if error.name is None or error.name.partition(".")[0] == "durakit":
+        return commands.run(arguments)
+    except ModuleNotFoundError as error:
+        from durakit.cli.extras import MODULES, missing_extra
+
+        package = (error.name or "").partition(".")[0]
+        # Any other module that is missing is a bug and keeps its traceback.
+        if package not in MODULES:
             raise
-        sys.stderr.write(f"durakit: {missing_extra(error.name)}\n")
+        sys.stderr.write(f"durakit: {missing_extra(package)}\n")
         return EXIT_FAILED
-    return commands.run(arguments)

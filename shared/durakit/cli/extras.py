@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 DASHBOARD_MODULES = ("fastapi", "jinja2", "uvicorn")
+MODULES = (*DASHBOARD_MODULES, "click", "rich")
 
 
 def missing_extra(module: str) -> str:

@@ -168,6 +168,24 @@ def test_a_command_line_without_its_packages_says_what_to_install(
     )
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["instances"], ["instances", "list"]])
+def test_with_the_packages_of_the_web_alone_a_command_says_what_else_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    # Uvicorn brings click, so that the command line itself loads.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("durakit.cli.instances")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich", None)
+
+    assert refusal(capsys, *arguments) == (
+        1,
+        "durakit: The module rich is not installed; this command needs the extra scheduler. "
+        'Install it: pip install "durakit[scheduler]"',
+    )
+
+
 def test_nothing_is_written_by_a_command_that_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
