@@ -35,7 +35,7 @@ UNREACHABLE = (
 )
 
 #: What waits for something ends when it is there; a machine that does much else may take its time.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]

@@ -88,7 +88,7 @@ def test_a_running_instance_is_suspended_resumed_terminated_restarted_and_purged
 def test_a_failed_instance_is_rewound(open_page: Open, client: DurableTaskSchedulerClient) -> None:
     instance_id = f"charge-{uuid.uuid4().hex[:8]}"
     client.schedule_new_orchestration("charge_order", input={}, instance_id=instance_id)
-    client.wait_for_orchestration_completion(instance_id, timeout=30)
+    client.wait_for_orchestration_completion(instance_id, timeout=60)
     page = open_page(f"/i/{instance_id}")
     status_of(page, "Failed")
 
@@ -148,7 +148,7 @@ def test_an_act_that_comes_too_late_is_told_and_changes_nothing(
     watched.expected = ("409",)
     page = open_page(f"/i/{order}/terminate", java_script_enabled=False)
     client.raise_orchestration_event(order, "approval")
-    client.wait_for_orchestration_completion(order, timeout=30)
+    client.wait_for_orchestration_completion(order, timeout=60)
 
     with arriving(page):
         page.click("button[type=submit]:has-text('Terminate')")
