@@ -13,33 +13,39 @@ from benchmarks.figures import median_of
 if TYPE_CHECKING:
     from benchmarks.report import Run
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 70, 200, 44, 56
+WIDTH, HEIGHT = 840, 420
+LEFT, RIGHT, TOP, BOTTOM = 70, 280, 44, 56
 COLOURS = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#c2255c", "#5c940d", "#1864ab", "#846358", "#495057")
-"""One a line, each dark enough to be told from white."""
+"""Each dark enough to be told from white; lines beyond their number have them again, dashed."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture: lines by title, each through its points; `name` is the file's."""
+    """A picture: lines by title, each through its points; `name` is the file's.
+
+    `titles` are those of all variants of the run, so that one has the same colour in every picture.
+    """
 
     name: str
     title: str
     x_label: str
     y_label: str
+    titles: Sequence[str]
     lines: Mapping[str, Sequence[Point]]
 
 
 def plots(run: Run) -> list[Plot]:
     """Those for which the run has at least two points on a line."""
+    titles = list(run.variants.values())
     every = [
         Plot(
             "cost-per-step",
             "Time per step against the length of the sequence",
             "steps in the sequence",
             "ms per step",
+            titles,
             lines_of(run, "sequence", lambda rate: 1000 / rate),
         ),
         Plot(
@@ -47,6 +53,7 @@ def plots(run: Run) -> list[Plot]:
             "Throughput against the time of an fsync",
             "ms an fsync takes (this disk's median, and more added)",
             "orchestrations/s",
+            titles,
             lines_of(run, "slow-disk", lambda rate: rate, more=fsync_ms(run)),
         ),
     ]
@@ -114,8 +121,8 @@ def svg(plot: Plot) -> str:
         *grid(x, y),
         text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, plot.x_label, anchor="middle"),
         text(LEFT, TOP - 6, plot.y_label, colour="#495057"),
-        *(line(plot, title, number, x, y) for number, title in enumerate(plot.lines)),
-        *legend(list(plot.lines)),
+        *(line(plot, title, x, y) for title in plot.lines),
+        *(entry(plot, title, number) for number, title in enumerate(plot.lines)),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -134,9 +141,15 @@ def grid(x: Axis, y: Axis) -> list[str]:
     return parts
 
 
-def line(plot: Plot, title: str, number: int, x: Axis, y: Axis) -> str:
+def look(plot: Plot, title: str) -> tuple[str, str]:
+    """The colour of a title's line, and the attribute that dashes it, if it is."""
+    again, number = divmod(plot.titles.index(title), len(COLOURS))
+    return COLOURS[number], ' stroke-dasharray="6 3"' if again else ""
+
+
+def line(plot: Plot, title: str, x: Axis, y: Axis) -> str:
     """A line through its points, each marked; the value shows when the pointer rests on it."""
-    colour = COLOURS[number % len(COLOURS)]
+    colour, dashed = look(plot, title)
     places = [(x.at(a), y.at(b), a, b) for a, b in plot.lines[title]]
     path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _, _ in places)
     marks = "".join(
@@ -144,20 +157,15 @@ def line(plot: Plot, title: str, number: int, x: Axis, y: Axis) -> str:
         f"<title>{escape(title)}: {a:,g} → {b:,.3g}</title></circle>"
         for left, top, a, b in places
     )
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>{marks}'
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>{marks}'
 
 
-def legend(titles: Sequence[str]) -> list[str]:
-    """The titles beside the picture, each with its colour."""
-    left = WIDTH - RIGHT + 16
-    parts = []
-    for number, title in enumerate(titles):
-        top = TOP + 10 + number * 20
-        parts.append(
-            f'<rect x="{left}" y="{top - 9}" width="10" height="10" fill="{COLOURS[number % len(COLOURS)]}"/>'
-        )
-        parts.append(text(left + 16, top, title, size=11))
-    return parts
+def entry(plot: Plot, title: str, number: int) -> str:
+    """A title beside the picture, behind a piece of its line."""
+    colour, dashed = look(plot, title)
+    left, top = WIDTH - RIGHT + 16, TOP + 10 + number * 20
+    piece = f'<path d="M{left} {top - 4}h24" stroke="{colour}" stroke-width="3"{dashed}/>'
+    return piece + text(left + 30, top, title, size=11)
 
 
 def text(

@@ -73,6 +73,18 @@ def test_titles_are_shown_and_cannot_break_the_picture() -> None:
     assert "a < b & c" in [each.text for each in drawn(hostile).iter(f"{SVG}text")]
 
 
+def test_a_variant_has_the_same_colour_in_every_plot_and_none_looks_like_another() -> None:
+    keys = [f"v{number}" for number in range(12)]
+    long = {"sequence(10)": 900.0, "sequence(20)": 5.0}
+    run = run_of(
+        {key: {**long, **({"slow-disk(0)": 9.0, "slow-disk(5)": 5.0} if key == "v3" else {})} for key in keys}
+    )
+    steps, disks = plots.plots(run)
+
+    assert plots.look(disks, "the v3") == plots.look(steps, "the v3")
+    assert len({plots.look(steps, title) for title in steps.lines}) == 12
+
+
 def test_a_flat_line_alone_can_be_drawn() -> None:
     assert drawn(run_of({"durakit": {"sequence(10)": 900.0, "sequence(20)": 900.0}})) is not None
 
