@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.goals import Goal
 
 Row = Sequence[str]
+MOST_SIDE_BY_SIDE = 4  # variants, beyond which a row would be wider than a page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,16 @@ def markdown(run: Run, goals: Sequence[Goal] = ()) -> str:
 
 def results_section(run: Run) -> str:
     """Medians of every variant, and how many times better each is than the baseline."""
+    caption = (
+        f"Medians of {run.rounds} round{'' if run.rounds == 1 else 's'}; × better than `{run.baseline}` "
+        "compares within a round: median (lowest to highest)."
+    )
+    shown = side_by_side(run) if len(run.variants) <= MOST_SIDE_BY_SIDE else one_below_another(run)
+    return f"### Results\n\n{caption}\n\n{shown}"
+
+
+def side_by_side(run: Run) -> str:
+    """A row a figure, two columns a variant."""
     others = [key for key in run.variants if key != run.baseline]
     heading = ["workload", "unit", run.baseline]
     for key in others:
@@ -67,11 +78,21 @@ def results_section(run: Run) -> str:
             ratio = ratio_to(run.records, key, run.baseline, line.measurement, line.figure)
             row += [value_cell(run, key, line), ratio_cell(ratio)]
         rows.append(row)
-    caption = (
-        f"Medians of {run.rounds} round{'' if run.rounds == 1 else 's'}; × better than `{run.baseline}` "
-        "compares within a round: median (lowest to highest)."
-    )
-    return f"### Results\n\n{caption}\n\n{table(heading, rows)}"
+    return table(heading, rows)
+
+
+def one_below_another(run: Run) -> str:
+    """A row for each figure of each variant that has it, which stays readable however many there are."""
+    rows = []
+    for line in run.lines:
+        label, unit = line_label(line), line.figure.unit
+        for key in run.variants:
+            value = value_cell(run, key, line)
+            if value:
+                ratio = ratio_to(run.records, key, run.baseline, line.measurement, line.figure)
+                rows.append([label, key, value, unit, ratio_cell(ratio if key != run.baseline else None)])
+                label = ""
+    return table(["workload", "variant", "median", "unit", "× better"], rows, text_columns=2)
 
 
 def line_label(line: Line) -> str:

@@ -115,3 +115,22 @@ def test_a_run_survives_being_written_as_json_and_read_again() -> None:
         lines=[report.Line("w", RATE, "step")],
     )
     assert report.markdown(report.from_json(report.to_json(run))) == report.markdown(run)
+
+
+def test_many_variants_are_shown_one_below_another_and_those_without_the_figure_not_at_all() -> None:
+    text = report.results_section(
+        run_of(
+            record(1, "peer", "sequence(10)", rate=500.0),
+            record(1, "a", "sequence(10)", rate=2000.0),
+            record(1, "b", "sequence(10)", "timeout", "client gave no answer within 35 s"),
+            lines=[report.Line("sequence(10)", RATE, "step")],
+            variants=("peer", "a", "b", "c", "d"),
+        )
+    )
+    assert text.splitlines()[-5:] == [
+        "| workload | variant | median | unit | × better |",
+        "| --- | --- | ---: | ---: | ---: |",
+        "| sequence(10) | peer | 500 | steps/s |  |",
+        "|  | a | 2,000 | steps/s | 4.00 |",
+        "|  | b | timeout | steps/s |  |",
+    ]
