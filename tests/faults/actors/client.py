@@ -146,12 +146,9 @@ class Driver:
             return
 
 
-def main() -> int:
-    port, shape, seed = sys.argv[1:]
-    module = importlib.import_module(f"{SDK}.client")
-    client = module.TaskHubGrpcClient(host_address=f"127.0.0.1:{port}")
-    ledger_path = Path(os.environ["FAULTS_LEDGER"])
-    driver = Driver(client, ledger_path, jobs_of(shape, int(seed)))
+def drive(client: Any, shape: str, seed: int) -> int:
+    """Say that this is ready, do the jobs, and return the exit code."""
+    driver = Driver(client, Path(os.environ["FAULTS_LEDGER"]), jobs_of(shape, seed))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     try:
@@ -161,6 +158,12 @@ def main() -> int:
         return 3
     driver.ledger.write("client done")
     return 0
+
+
+def main() -> int:
+    port, shape, seed = sys.argv[1:]
+    module = importlib.import_module(f"{SDK}.client")
+    return drive(module.TaskHubGrpcClient(host_address=f"127.0.0.1:{port}"), shape, int(seed))
 
 
 if __name__ == "__main__":

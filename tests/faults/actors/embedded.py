@@ -7,31 +7,19 @@ Exit codes: those of the client.
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from pathlib import Path
 
 import durakit
 
-from tests.faults.actors.client import Driver, Gone
+from tests.faults.actors.client import drive
 from tests.faults.programs import ACTIVITIES, ORCHESTRATORS
-from tests.faults.workload import jobs_of
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     db, shape, seed = sys.argv[1:]
     with durakit.embedded(db, orchestrators=ORCHESTRATORS, activities=ACTIVITIES) as hub:
-        driver = Driver(hub.client, Path(os.environ["FAULTS_LEDGER"]), jobs_of(shape, int(seed)))
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        try:
-            driver.run()
-        except Gone as gone:
-            driver.ledger.write("gone", instance=str(gone))
-            return 3
-        driver.ledger.write("client done")
-    return 0
+        return drive(hub.client, shape, int(seed))
 
 
 if __name__ == "__main__":
