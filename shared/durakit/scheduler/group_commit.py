@@ -30,6 +30,25 @@ LONGEST_SLEEP_SECONDS = 30.0
 """How long the timer sleeps at most, so that a step of the system clock is noticed."""
 _SMOOTHING = 0.1
 
+Told = Callable[["StoreError | None"], None]
+"""Told that a group is on disk, or why it never will be."""
+
+
+class _Awaited:
+    """Who waits for a group: those who await `done`, and those in `first`, told before its effects leave."""
+
+    __slots__ = ("done", "first")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.first: list[Told] = []
+
+    def fail(self, error: StoreError) -> None:
+        for told in self.first:
+            told(error)
+        self.done.set_exception(error)
+        self.done.exception()  # nobody may be waiting; that is no reason for a warning
+
 
 class GroupCommit:
     """Drives an engine from an event loop. Call everything from that loop's thread."""
@@ -39,8 +58,8 @@ class GroupCommit:
         self._loop = loop
         self._flush_planned = False
         self._is_closed = False
-        self._writing: asyncio.Future[None] | None = None
-        self._collecting: asyncio.Future[None] | None = None
+        self._writing: _Awaited | None = None
+        self._collecting: _Awaited | None = None
         self._in_request = False
         self._spoiled: StoreError | None = None
         self._average_seconds = 0.0002
@@ -59,6 +78,21 @@ class GroupCommit:
         Raises (at once, or when awaited):
             StoreError: the group could not be written; nothing of it happened.
         """
+        awaited = self._awaited()
+        return None if awaited is None else awaited.done
+
+    def tell(self, told: Told) -> None:
+        """Like `durable`, but `told` is called: at once, or before anything leaves that comes of the group.
+
+        So whoever hears of both, of the commit and of what follows from it, hears of the commit first.
+        """
+        awaited = self._awaited()
+        if awaited is None:
+            told(None)
+        else:
+            awaited.first.append(told)
+
+    def _awaited(self) -> _Awaited | None:
         self._in_request = False
         if self._spoiled is not None:
             raise self._spoiled
@@ -70,7 +104,7 @@ class GroupCommit:
                 return None
             raise error
         if self._collecting is None:
-            self._collecting = self._loop.create_future()
+            self._collecting = _Awaited(self._loop)
         self._touched()
         return self._collecting
 
@@ -142,12 +176,12 @@ class GroupCommit:
         error = None
         if self._writing is None and not engine.is_idle:
             group = engine.cut()
-            done, self._collecting = self._collecting, None
+            awaited, self._collecting = self._collecting, None
             if group.batch is None or self._inline:
                 error = self._write(group) if group.batch is not None else None
-                self._finish(group, done, error)
+                self._finish(group, awaited, error)
             else:
-                self._writing = done or self._loop.create_future()
+                self._writing = awaited or _Awaited(self._loop)
                 self._hand_over(group, self._writing)
         self._set_alarm()
         return error
@@ -166,14 +200,14 @@ class GroupCommit:
         self._average_seconds += _SMOOTHING * (time.perf_counter() - started - self._average_seconds)
         return None
 
-    def _hand_over(self, group: Group, done: asyncio.Future[None]) -> None:
+    def _hand_over(self, group: Group, awaited: _Awaited) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run_writer, name="durakit-writer", daemon=True)
             self._thread.start()
 
         def job() -> None:
             error = self._write(group)
-            self._loop.call_soon_threadsafe(self._written, group, done, error)
+            self._loop.call_soon_threadsafe(self._written, group, awaited, error)
 
         self._jobs.put(job)
 
@@ -181,32 +215,33 @@ class GroupCommit:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def _written(self, group: Group, done: asyncio.Future[None], error: StoreError | None) -> None:
+    def _written(self, group: Group, awaited: _Awaited, error: StoreError | None) -> None:
         self._writing = None
-        self._finish(group, done, error)
+        self._finish(group, awaited, error)
         self._flush()
 
-    def _finish(self, group: Group, done: asyncio.Future[None] | None, error: StoreError | None) -> None:
+    def _finish(self, group: Group, awaited: _Awaited | None, error: StoreError | None) -> None:
         spoiled, self._spoiled = self._spoiled, None
         if error is not None:
-            self._start_over(error, done)
+            self._start_over(error, awaited)
             return
+        for told in awaited.first if awaited is not None else ():
+            told(None)
         if spoiled is None:
             self._engine.release(group)
-        if done is not None:
-            done.set_result(None)
+        if awaited is not None:
+            awaited.done.set_result(None)
         if spoiled is not None:
             self._start_over(spoiled)
 
-    def _start_over(self, error: StoreError, failed: asyncio.Future[None] | None = None) -> None:
+    def _start_over(self, error: StoreError, failed: _Awaited | None = None) -> None:
         logger.error("%s", error)
         # What was collected meanwhile built on what is lost, so it fails with it.
         later, self._collecting = self._collecting, None
         self._engine.reload(error)
-        for future in (failed, later):
-            if future is not None:
-                future.set_exception(error)
-                future.exception()  # nobody may be waiting; that is no reason for a warning
+        for awaited in (failed, later):
+            if awaited is not None:
+                awaited.fail(error)
 
     # --- time
 

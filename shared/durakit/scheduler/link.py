@@ -21,6 +21,7 @@ from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal, invalid
 from durakit.scheduler.requests import Requests
 from durakit.scheduler.states import response_for
+from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -140,11 +141,7 @@ class Link:
         except BaseException as error:
             self._commits.fail_request(error)
             raise
-        pending = self._commits.durable()
-        if pending is None:
-            self._settle(self._received, answers)
-        else:
-            pending.add_done_callback(partial(self._settled, self._received, answers))
+        self._commits.tell(partial(self._settled, self._received, answers))
 
     def _open(self, opening: link.Opening) -> None:
         if self._received > 1:
@@ -238,14 +235,10 @@ class Link:
 
     # --- out
 
-    def _settled(self, number: int, answers: list[Answer], done: asyncio.Future[None]) -> None:
-        error = done.exception() if not done.cancelled() else StreamEnded()
-        if error is None:
-            self._settle(number, answers)
-        else:
-            self.end(error if isinstance(error, Exception) else StreamEnded())
-
-    def _settle(self, number: int, answers: list[Answer]) -> None:
+    def _settled(self, number: int, answers: list[Answer], error: StoreError | None) -> None:
+        if error is not None:
+            self.end(error)
+            return
         self._durable_through = max(number, self._durable_through)
         self._replies.extend(answer() for answer in answers)
         self._ready.set()

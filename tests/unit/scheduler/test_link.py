@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from durakit.scheduler import group_commit
 from durakit.scheduler import link as scheduler_link
 from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.link import MOST_BYTES, MOST_ITEMS, Link
@@ -207,6 +208,26 @@ def test_results_and_the_turn_that_follows_are_acknowledged_together_with_what_t
         assert not down.refused
         (item,) = down.items
         assert pb.WorkItem.FromString(item).activityRequest.taskId == 2
+
+    on_a_link(scenario)
+
+
+@pytest.mark.parametrize("inline_items", [-1, 2], ids=["by the writer thread", "on the loop"])
+def test_what_a_turn_asks_for_never_comes_before_the_turns_acknowledgement(
+    monkeypatch: pytest.MonkeyPatch, inline_items: int
+) -> None:
+    # Else the worker, not knowing yet whether its turn counts, could not run the next one ahead.
+    monkeypatch.setattr(group_commit, "INLINE_ITEMS", inline_items)
+
+    async def scenario(rig: Rig, wire: Wire) -> None:
+        wire.open()
+        start(rig)
+        (first,) = await wire.items()
+
+        number = wire.up(turns=[answer_to(first, schedule(1))])
+
+        for down in await wire.until(number):
+            assert not down.items or down.durable_through == number
 
     on_a_link(scenario)
 
