@@ -29,6 +29,8 @@ PAGES = {
     "10-sequence-family": f"/h/{HUB}/i/batch-77/sequence?kids=1",
     "11-input-output": f"/h/{HUB}/i/po-1039/data",
     "11-input-output-family": f"/h/{HUB}/i/orders-2026-11-21/data?kids=1",
+    "11-custom-status": f"/h/{HUB}/i/cleanup-tmp/data",
+    "11-custom-status-none": f"/h/{HUB}/i/inv-eu-3/data",
     "12-failure": f"/h/{HUB}/i/charge-1041",
     "13-relations": f"/h/{HUB}/i/batch-77/relations",
     "14-suspended": f"/h/{HUB}/i/inv-eu-3",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from durakit.dashboard.events import EventPage, EventQuery
-from durakit.dashboard.instances import Family, Instance, InstanceRow
+from durakit.dashboard.instances import Family, Instance, InstanceRow, StatusRecord
 from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery, Sort
 from durakit.dashboard.steps import Digest
 from durakit.dashboard.workforce import Workforce
@@ -55,6 +55,7 @@ class Offers:
         histogram: instances by time of their start.
         live: whether changes are told at once; otherwise they are looked for every few seconds.
         event_names: whether the names of events being waited for may be known.
+        earlier_statuses: custom statuses over time, not only the present one.
     """
 
     manage_hubs: bool
@@ -65,6 +66,7 @@ class Offers:
     histogram: bool
     live: bool
     event_names: bool = True
+    earlier_statuses: bool = False
 
 
 # --- hubs
@@ -221,6 +223,10 @@ class Backend(Protocol):
 
     async def instance(self, hub: str, instance_id: str) -> Instance:
         """Return the facts of an instance."""
+        ...
+
+    async def statuses(self, hub: str, instance_id: str) -> StatusRecord:
+        """Return the custom statuses of an instance over time."""
         ...
 
     async def digest(self, hub: str, instance_id: str) -> Digest:

@@ -6,6 +6,7 @@ words in lower case.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from durakit.dashboard.failures import Failure
@@ -85,6 +86,28 @@ class Instance:
     last_turn_ns: int | None = None
     last_worker: str | None = None
     generation: int | None = None
+
+
+@dataclass(frozen=True)
+class StatusChange:
+    """A custom status that an instance took on.
+
+    Attributes:
+        text: JSON text; None: it has had none since.
+        bytes: size of the whole in UTF-8, when `text` is only its beginning.
+    """
+
+    at_ns: int
+    text: str | None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class StatusRecord:
+    """Custom statuses over time, newest first; `dropped`: how many older ones are not kept."""
+
+    changes: Sequence[StatusChange]
+    dropped: int = 0
 
 
 @dataclass(frozen=True)

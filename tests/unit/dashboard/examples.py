@@ -10,7 +10,16 @@ from durakit.dashboard import parameters, sequence, timeline
 from durakit.dashboard.backend import BulkProgress, Hub, Offers
 from durakit.dashboard.events import EventPage, NumberedEvent
 from durakit.dashboard.failures import Failure
-from durakit.dashboard.instances import ChildCounts, Family, Generation, Instance, InstanceRow, Relative
+from durakit.dashboard.instances import (
+    ChildCounts,
+    Family,
+    Generation,
+    Instance,
+    InstanceRow,
+    Relative,
+    StatusChange,
+    StatusRecord,
+)
 from durakit.dashboard.lists import Bucket, Counts, Histogram, InstancePage, Searched
 from durakit.dashboard.phrases import Piece, code, phrase
 from durakit.dashboard.reasons import Reason
@@ -19,6 +28,7 @@ from durakit.dashboard.steps import Digest, digest
 from durakit.dashboard.views import data, forms, history, hubs, instance, kin, listing, workers
 from durakit.dashboard.views.frame import Frame
 from durakit.dashboard.views.payloads import payload
+from durakit.dashboard.views.statuses import statuses_of
 from durakit.dashboard.workforce import OfferedName, Queue, Worker, Workforce
 
 from .histories import Script
@@ -239,7 +249,9 @@ def failed(text: str = "insufficient funds") -> data.DataView:
         frame(title="Failed"), replace(head(text, found, "data"), instance=facts), facts, told
     )
     drawing = timeline.build(Scene(found, told), NOW_NS, only_failed=True)
-    return replace(made, drawing=drawing, statuses=[(ns(0), '"checking card"'), (ns(5), f'"{text}"')])
+    long = f'"{text}{"." * 200}"'
+    changes = [StatusChange(ns(9), None), StatusChange(ns(5), long), StatusChange(ns(0), '"checking card"')]
+    return replace(made, drawing=drawing, statuses=statuses_of(facts, StatusRecord(changes, dropped=2)))
 
 
 def events(text: str = "po-1042") -> history.HistoryView:

@@ -361,6 +361,27 @@ def test_changes_are_told(visit: Callable[[Scenario], None], monkeypatch: pytest
     visit(scenario)
 
 
+def test_custom_statuses_are_told_newest_first(visit: Callable[[Scenario], None]) -> None:
+    async def scenario(house: House) -> None:
+        if not house.backend.offers.earlier_statuses:
+            return
+        house.worker("flow")
+        await house.start("po-1")
+        await house.do(status='"packing"')
+        await house.backend.raise_event(HUB, "po-1", "next", None)
+        await house.do(status='"sent"')
+
+        record = await house.backend.statuses(HUB, "po-1")
+
+        assert [change.text for change in record.changes] == ['"sent"', '"packing"']
+        assert record.changes[0].at_ns > record.changes[1].at_ns
+        assert record.dropped == 0
+        with pytest.raises(BackendError, match="There is no instance po-2"):
+            await house.backend.statuses(HUB, "po-2")
+
+    visit(scenario)
+
+
 def test_what_an_endpoint_does_not_tell_is_refused_by_name(visit: Callable[[Scenario], None]) -> None:
     async def scenario(house: House) -> None:
         if house.backend.offers.workers:
@@ -372,5 +393,7 @@ def test_what_an_endpoint_does_not_tell_is_refused_by_name(visit: Callable[[Scen
             await house.backend.workforce(HUB)
         with pytest.raises(NotOffered, match="created"):
             await house.backend.create_hub("other")
+        with pytest.raises(NotOffered, match="present custom status"):
+            await house.backend.statuses(HUB, "po-1")
 
     visit(scenario)

@@ -24,7 +24,7 @@ from durakit.dashboard.embedded.search import SUFFIX, Search
 from durakit.dashboard.embedded.watching import EmbeddedWatch, Watching
 from durakit.dashboard.events import EventPage, EventQuery
 from durakit.dashboard.facts import ChildFact
-from durakit.dashboard.instances import OPEN_STATUSES, Family, Instance, InstanceRow
+from durakit.dashboard.instances import OPEN_STATUSES, Family, Instance, InstanceRow, StatusRecord
 from durakit.dashboard.lists import SORTS, Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery
 from durakit.dashboard.phrases import plain
 from durakit.dashboard.reasons import Reason, explain
@@ -50,6 +50,7 @@ OFFERS = Offers(
     counts=True,
     histogram=True,
     live=True,
+    earlier_statuses=True,
 )
 _TROUBLE: dict[str, Trouble] = {
     "NOT_FOUND": "not_found",
@@ -403,6 +404,11 @@ class EmbeddedBackend(ProtocolActs):
         if not numbers:
             raise self._no_instance(hub, instance_id)
         return numbers[0]
+
+    async def statuses(self, hub: str, instance_id: str) -> StatusRecord:
+        """Return the custom statuses of an instance over time."""
+        number = await self._number(hub, instance_id)
+        return await self._ask(lambda ask: questions.custom_statuses(ask, number))
 
     async def digest(self, hub: str, instance_id: str) -> Digest:
         """Return the history in steps."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durakit.dashboard.embedded import lists, records
-from durakit.dashboard.instances import ChildCounts, InstanceRow
+from durakit.dashboard.instances import ChildCounts, InstanceRow, StatusChange, StatusRecord
 from durakit.dashboard.lists import InstanceQuery
+from durakit.scheduler.machine.status_record import STATUSES_KEPT
+from durakit.scheduler.store import statements as sql
 from durakit.scheduler.store.store import Connection
 
 
@@ -41,6 +43,12 @@ def whole(
     return number, execution_id, row, payloads, failure
 
 
+def custom_statuses(ask: Connection, number: int) -> StatusRecord:
+    found = ask.execute(sql.STATUSES_OF, sql.slots_of(number)).fetchall()
+    changes = [StatusChange(at_ns, text, size) for _, at_ns, text, size in found]
+    return StatusRecord(changes, dropped=found[-1][0] - 1 if found else 0)
+
+
 def child_counts(ask: Connection, hub_row: int, ids: Sequence[str]) -> dict[str, ChildCounts]:
     counted: dict[str, ChildCounts] = {}
     for at in range(0, len(ids), 500):
@@ -65,7 +73,9 @@ def size(ask: Connection, hub_row: int) -> tuple[int | None, int | None]:
     count, size = ask.execute(
         "SELECT count(*), coalesce(sum(400 + coalesce(length(output), 0) + "
         "coalesce((SELECT length(payload) FROM input WHERE input.row = i.row), 0) + "
-        "coalesce((SELECT sum(length(blob)) FROM history WHERE history.row = i.row), 0)), 0) FROM "
+        "coalesce((SELECT sum(length(blob)) FROM history WHERE history.row = i.row), 0) + "
+        "coalesce((SELECT sum(length(text)) FROM custom_status "
+        f"WHERE slot >= i.row * {STATUSES_KEPT} AND slot < (i.row + 1) * {STATUSES_KEPT}), 0)), 0) FROM "
         "(SELECT row, output FROM instance INDEXED BY instance_created WHERE hub = ? "
         "ORDER BY created_ns DESC LIMIT 500) i",
         (hub_row,),

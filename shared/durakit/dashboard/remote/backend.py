@@ -20,7 +20,15 @@ from durakit.dashboard.acts import ProtocolActs
 from durakit.dashboard.backend import BackendError, Changed, Hub, NotOffered, Offers, Trouble
 from durakit.dashboard.events import EventPage, EventQuery, NumberedEvent, is_wanted
 from durakit.dashboard.facts import ChildFact, Facts, Suspended
-from durakit.dashboard.instances import ChildCounts, Family, Generation, Instance, InstanceRow, Relative
+from durakit.dashboard.instances import (
+    ChildCounts,
+    Family,
+    Generation,
+    Instance,
+    InstanceRow,
+    Relative,
+    StatusRecord,
+)
 from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery, Searched
 from durakit.dashboard.reasons import explain
 from durakit.dashboard.remote import selecting, states
@@ -340,6 +348,10 @@ class RemoteBackend(ProtocolActs):
             len(told.turns),
             None if last is None else last.at_ns,
         )
+
+    async def statuses(self, hub: str, instance_id: str) -> StatusRecord:
+        """Not in the protocol."""
+        raise NotOffered("This endpoint tells the present custom status of an instance only.")
 
     async def _row(self, hub: str, instance_id: str) -> InstanceRow:
         request = pb.GetInstanceRequest(instanceId=instance_id)

@@ -116,5 +116,10 @@ def what_it_tells(offers: Offers) -> list[tuple[str, bool, str]]:
         ("Workers and queues", offers.workers, "" if offers.workers else "This endpoint does not tell them."),
         ("Which worker is missing", offers.workers, "" if offers.workers else "It needs queue state."),
         ("Live changes", offers.live, "at once" if offers.live else "looked for every few seconds"),
+        (
+            "Custom status over time",
+            offers.earlier_statuses,
+            "" if offers.earlier_statuses else "the present one only",
+        ),
         ("Create and reset hubs", offers.manage_hubs, ""),
     ]

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from durakit.dashboard import mermaid, parameters, sequence, sequence_svg, timeline, timeline_svg, words
 from durakit.dashboard.backend import BackendError
-from durakit.dashboard.instances import InstanceRow
+from durakit.dashboard.instances import InstanceRow, StatusRecord
 from durakit.dashboard.pages import wants_json
 from durakit.dashboard.routes.heads import head_of
 from durakit.dashboard.routes.kin import kin_of
@@ -92,9 +92,11 @@ def add(app: FastAPI, site: Site) -> None:
 
     async def data(request: Request) -> Response:
         hub, instance_id = hub_of(request), id_of(request)
+        # Before the rest: a custom status that comes meanwhile is then told without its time, for a moment.
+        record = await _record_of(site, hub, instance_id)
         frame, head = await head_of(site, hub, instance_id, "data")
         digest = await site.backend.digest(hub, instance_id)
-        view = data_view(frame, head, head.instance, digest)
+        view = data_view(frame, head, head.instance, digest, record)
         if view.failures:
             drawn = await _draw(timeline.build, Scene(head.row, digest), frame.now_ns, only_failed=True)
             view = replace(view, drawing=drawn)
@@ -129,6 +131,18 @@ def add(app: FastAPI, site: Site) -> None:
     page(app, f"{base}/data", data)
     page(app, f"{base}/relations", relations)
     page(app, base, instance)
+
+
+async def _record_of(site: Site, hub: str, instance_id: str) -> StatusRecord | None:
+    """Return the custom statuses over time; None when the endpoint does not tell them."""
+    if not site.backend.offers.earlier_statuses:
+        return None
+    try:
+        return await site.backend.statuses(hub, instance_id)
+    except BackendError as error:
+        if error.trouble != "not_found":
+            raise
+        return None  # the page says so
 
 
 async def _with_descendants(site: Site, view: DataView) -> DataView:

@@ -9,13 +9,14 @@ from typing import Any
 
 from durakit.dashboard import words
 from durakit.dashboard.failures import Failure
-from durakit.dashboard.instances import Instance
+from durakit.dashboard.instances import Instance, StatusRecord
 from durakit.dashboard.phrases import Phrase, Piece, code, phrase
 from durakit.dashboard.steps import Attempt, Digest, Step
 from durakit.dashboard.views.frame import Frame, phrase_json
 from durakit.dashboard.views.instance import Head
 from durakit.dashboard.views.kin import Kin
 from durakit.dashboard.views.payloads import Payload, payload
+from durakit.dashboard.views.statuses import Statuses, statuses_of
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]*)", line \d+')
 _LIBRARY = re.compile(r"(?:site-packages|dist-packages|lib/python[\d.]+|<frozen)[/\\ ]?(?P<name>\w+)?")
@@ -57,7 +58,7 @@ class DataView:
         failures: cause first; empty unless it failed.
         advice: what a failure of a known kind means, in words.
         failing: numbers of the steps that lead to the failure.
-        statuses: (time, text) of the custom status; only the present one, unless more is known.
+        statuses: the custom status over time; of descendants it is left out.
         kin, descendants: when all descendants are shown too, those of `kin` in the same order.
     """
 
@@ -70,7 +71,7 @@ class DataView:
     failures: Sequence[Link] = ()
     advice: Phrase = ()
     failing: Sequence[int] = ()
-    statuses: Sequence[tuple[int | None, str]] = ()
+    statuses: Statuses = field(default_factory=Statuses)
     drawing: Any = None
     options: Mapping[str, str] = field(default_factory=dict)
     kin: Kin | None = None
@@ -84,12 +85,13 @@ class DataView:
     def as_json(self) -> dict[str, Any]:
         """Return the JSON twin."""
         if self.kin is None:
-            return self._own_json()
+            return {**self._own_json(), **self.statuses.as_json()}
         descendants = [
             {**each._own_json(), "depth": member.depth}
             for each, member in zip(self.descendants, self.kin.descendants, strict=True)
         ]
-        return {**self._own_json(), "descendants": descendants, "leftOut": self.kin.left_out}
+        own = {**self._own_json(), **self.statuses.as_json()}
+        return {**own, "descendants": descendants, "leftOut": self.kin.left_out}
 
     def _own_json(self) -> dict[str, Any]:
         return {
@@ -113,22 +115,27 @@ class DataView:
 
 
 def data_view(
-    frame: Frame, head: Head, instance: Instance, digest: Digest, *, is_brief: bool = False
+    frame: Frame,
+    head: Head,
+    instance: Instance,
+    digest: Digest,
+    record: StatusRecord | None = None,
+    *,
+    is_brief: bool = False,
 ) -> DataView:
-    """Return the context of the tab; a brief one is part of an ancestor's."""
+    """Return the context of the tab; a brief one is part of an ancestor's, and without record."""
     culprit = failing_step(digest) if instance.failure is not None else None
-    present = instance.custom_status
     return DataView(
         frame=frame,
         head=head,
         digest=digest,
         input=payload("input", instance.input, is_brief=is_brief),
         output=payload("output", instance.output, is_brief=is_brief),
-        custom_status=payload("customStatus", present, is_brief=is_brief),
+        custom_status=payload("customStatus", instance.custom_status, is_brief=is_brief),
         failures=chain(instance.failure, culprit),
         advice=advice(instance.failure),
         failing=[] if culprit is None else [culprit[0].number],
-        statuses=[] if present is None else [(None, present)],
+        statuses=Statuses() if is_brief else statuses_of(instance, record),
     )
 
 

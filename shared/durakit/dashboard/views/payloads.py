@@ -35,6 +35,11 @@ class Payload:
         return {"text": self.text, "bytes": self.size, "kind": self.kind, "isCut": self.is_cut}
 
 
+def kind_by_beginning(text: str) -> Literal["json", "text"]:
+    """Return what a text most likely is that is too long to be read as a whole, or is not all there."""
+    return "json" if text[0] in '{["' else "text"
+
+
 def payload(name: str, text: str | None, *, is_brief: bool = False) -> Payload:
     """Return a payload to show; brief where many stand on one page."""
     if text is None:
@@ -44,7 +49,7 @@ def payload(name: str, text: str | None, *, is_brief: bool = False) -> Payload:
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     whole, cut = (BRIEF_CHARACTERS, BRIEF_CHARACTERS) if is_brief else (WHOLE_BYTES, CUT_CHARACTERS)
     if size > whole:
-        return Payload(name, text[:cut], size, "json" if text[0] in '{["' else "text", True)
+        return Payload(name, text[:cut], size, kind_by_beginning(text), True)
     try:
         json.loads(text)
     except (ValueError, RecursionError):
