@@ -19,10 +19,11 @@ from durakit.embedding.core import Core
 from durakit.errors import SettingsError
 from durakit.registry import Registry
 from durakit.replay import ExecutionOptions
-from durakit.replay.versioning import VersioningOptions, VersionMatchStrategy
+from durakit.replay.versioning import VersioningOptions
 from durakit.runtime.activities import ActivityRunner
 from durakit.runtime.dispatch import Dispatcher
 from durakit.runtime.dispatch import Limits as RunLimits
+from durakit.runtime.filters import filters_of
 from durakit.runtime.sessions import SessionCache, close_session
 from durakit.runtime.threads import WorkerThreads
 from durakit.runtime.turns import TurnRunner
@@ -212,18 +213,10 @@ def _dispatcher(hub: EmbeddedTaskHub, answers: DirectAnswers, sessions: SessionC
 
 
 def _offer(hub: EmbeddedTaskHub, sessions: int) -> Offer:
-    versioning, registry = hub._versioning, hub._registry
-    strict = versioning is not None and versioning.match_strategy is VersionMatchStrategy.STRICT
-    versions = [versioning.version] if versioning is not None and strict and versioning.version else []
     request = pb.GetWorkItemsRequest(
         maxConcurrentOrchestrationWorkItems=hub._concurrency.maximum_concurrent_orchestration_work_items,
         maxConcurrentActivityWorkItems=hub._concurrency.maximum_concurrent_activity_work_items,
-        workItemFilters=pb.WorkItemFilters(
-            orchestrations=[
-                pb.OrchestrationFilter(name=name, versions=versions) for name in registry.orchestrator_names
-            ],
-            activities=[pb.ActivityFilter(name=name) for name in registry.activity_names],
-        ),
+        workItemFilters=filters_of(hub._registry, hub._versioning),
     )
     return Offer("embedded worker", "", sessions, request, time.time_ns())
 

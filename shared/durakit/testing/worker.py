@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from durakit.registry import Registry
-from durakit.replay import ExecutionOptions, VersionMatchStrategy, VersionMismatchReject
+from durakit.replay import ExecutionOptions, VersionMismatchReject
 from durakit.runtime.activities import ActivityRunner
+from durakit.runtime.filters import filters_of
 from durakit.runtime.sessions import SessionCache
 from durakit.runtime.turns import TurnRunner
 from durakit.scheduler.engine import Engine
@@ -75,7 +76,8 @@ class InProcessWorker:
     def start(self) -> None:
         """Connect to the hub; does nothing when it is connected."""
         if self._stream is None:
-            request = pb.GetWorkItemsRequest(workItemFilters=self._filters() if self._filtered else None)
+            filters = filters_of(self.registry, self._options.versioning) if self._filtered else None
+            request = pb.GetWorkItemsRequest(workItemFilters=filters)
             offer = Offer(self.name, "", self._sessions.size, request)
             self._stream = self._site.hub.open_stream(offer, self._woken)
 
@@ -92,6 +94,11 @@ class InProcessWorker:
         self._life += 1
         self.stop()
         self.start()
+
+    def _filters_changed(self) -> None:
+        if self._filtered and self._stream is not None:
+            self.stop()
+            self.start()
 
     # --- what the hub does with it
 
@@ -184,22 +191,3 @@ class InProcessWorker:
             self._turns.accepted(outcome)
             if not outcome.response.requiresHistory:
                 site.numbers.answered(key)
-
-    # --- filters
-
-    def _filters_changed(self) -> None:
-        if self._filtered and self._stream is not None:
-            self.stop()
-            self.start()
-
-    def _filters(self) -> pb.WorkItemFilters:
-        versioning = self._options.versioning
-        strict = versioning is not None and versioning.match_strategy is VersionMatchStrategy.STRICT
-        versions = [versioning.version] if versioning is not None and strict and versioning.version else []
-        return pb.WorkItemFilters(
-            orchestrations=[
-                pb.OrchestrationFilter(name=name, versions=versions)
-                for name in self.registry.orchestrator_names
-            ],
-            activities=[pb.ActivityFilter(name=name) for name in self.registry.activity_names],
-        )

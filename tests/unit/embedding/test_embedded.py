@@ -26,13 +26,14 @@ from durakit.errors import (
     SettingsError,
     WaitTimeoutError,
 )
+from durakit.replay.versioning import VersionFailureStrategy, VersioningOptions, VersionMatchStrategy
 from durakit.scheduler.store import Batch, StoreError
 from durakit.task import RetryPolicy, when_all, when_any
 from durakit.testing import InProcessTaskHub
 
 Turn = Generator[Any, Any, Any]
 Open = Callable[..., EmbeddedTaskHub]
-DEADLINE = 20.0  # seconds; reached only when something is broken
+DEADLINE = 60.0  # seconds; reached only when something is broken
 
 
 def double(_: Any, number: int) -> int:
@@ -143,6 +144,18 @@ def test_orchestrations_run(
 
     assert state.runtime_status is OrchestrationStatus.COMPLETED
     assert state.get_output() == expected
+
+
+def test_a_strict_hub_leaves_other_versions_alone(open_hub: Open) -> None:
+    strict = VersioningOptions("2", None, VersionMatchStrategy.STRICT, VersionFailureStrategy.FAIL)
+    client = open_hub(versioning=strict).client
+
+    client.schedule_new_orchestration(doubled, input=1, instance_id="old", version="1")
+    client.run_orchestration(doubled, input=2, version="2", timeout=DEADLINE)
+
+    old = client.get_orchestration_state("old")
+    assert old is not None
+    assert old.runtime_status is OrchestrationStatus.PENDING
 
 
 def test_the_history_is_that_of_any_scheduler(open_hub: Open) -> None:
