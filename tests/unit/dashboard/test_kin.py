@@ -22,9 +22,8 @@ from durakit.wire.messages import orchestration_pb2 as pb
 from ..scheduler.rig import SECOND, Rig, child, complete, fail, schedule, stamp, text
 from .examples import row
 from .test_backends import House, Scenario, visit  # noqa: F401 - a fixture
-from .test_routes import HOSTILE, JSON
 from .test_templates import read
-from .visiting import request
+from .visiting import HOSTILE, JSON, request
 
 BATCH = "/h/default/i/batch"
 

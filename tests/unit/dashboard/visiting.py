@@ -11,9 +11,22 @@ from durakit.dashboard.embedded.backend import EmbeddedBackend
 from durakit.dashboard.web import create_app
 from durakit.scheduler.engine import Engine
 
-from ..scheduler.rig import Rig
+from ..scheduler.rig import SECOND, Rig, schedule, timer
 
 ENDPOINT = "http://127.0.0.1:8080"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}",
+    "x" * 99,
+    "\u202egnirts",
+    "a\x1b[31m",
+    "注文 🎉",
+    "id/with . ~ % ? #",
+    "twin.json",
+    "..",
+)
+JSON = {"Accept": "application/json"}
 
 
 class Desk:
@@ -60,3 +73,21 @@ def request(
         return answer
 
     return asyncio.run(ask())
+
+
+def ask(rig: Rig, path: str) -> Any:
+    """Return the JSON twin of a path."""
+    answer = request(rig, path, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def waiting_rig() -> Rig:
+    """One instance `a` that has called `validate` and waits for a timer of 15 minutes."""
+    rig = Rig()
+    rig.start("a", "flow", input={"value": '{"n": 9007199254740993}'}, tags={"region": "eu"})
+    worker = rig.worker("build-7:4121")
+    worker.do(schedule(1, "validate"))
+    worker.finish(worker.item(), "true")
+    worker.do(timer(2, rig.now + 900 * SECOND), status='"awaiting"')
+    return rig
