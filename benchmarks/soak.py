@@ -39,6 +39,7 @@ from benchmarks.variants.durakit_dev import DURAKIT
 FILE = "scheduler.db"
 SETTLE_SECONDS = 180.0  # for what is in flight when the time is up
 SHOWN_LINES = 5
+SHORTEST_MINUTES = 0.2  # enough samples to compare thirds
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="disk to write to")
     options = parser.parse_args(arguments)
+    if options.minutes < SHORTEST_MINUTES:
+        parser.error(f"--minutes {options.minutes:g} tells nothing of growth: at least {SHORTEST_MINUTES:g}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="soak-", dir=options.data) as place:

@@ -102,6 +102,12 @@ def test_each_fault_fails_its_check_alone(changed: dict[str, Any], text: str) ->
     assert failed(soaked(**changed)) == [text]
 
 
+def test_a_soak_too_short_to_tell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        soak.main(["--minutes", "0.1"])
+    assert "--minutes 0.1 tells nothing of growth: at least 0.2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", mixed.MAKERS)
 def test_a_job_knows_what_its_orchestrator_returns(kind: str) -> None:
     job = mixed.MAKERS[kind][1](random.Random(3))
