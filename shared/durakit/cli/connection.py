@@ -138,7 +138,7 @@ def report(context: click.Context, work: Callable[[], int | None]) -> None:
 def exit_code_of(problem: Refused | BackendError | Exception) -> int:
     """Return what an error means to scripts."""
     from durakit.dashboard.backend import BackendError
-    from durakit.dashboard.remote.backend import trouble_of
+    from durakit.dashboard.remote.troubles import trouble_of
     from durakit.errors import DurakitError, SettingsError, WaitTimeoutError
 
     if isinstance(problem, Refused):

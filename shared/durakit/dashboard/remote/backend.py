@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from durakit.client.operations import Call
 from durakit.dashboard import buckets as buckets_
 from durakit.dashboard.acts import ProtocolActs
-from durakit.dashboard.backend import BackendError, Changed, Hub, NotOffered, Offers, Trouble
+from durakit.dashboard.backend import BackendError, Changed, Hub, NotOffered, Offers
 from durakit.dashboard.events import EventPage, EventQuery, NumberedEvent, is_wanted
 from durakit.dashboard.facts import ChildFact, Facts, Suspended
 from durakit.dashboard.instances import (
@@ -32,19 +32,12 @@ from durakit.dashboard.instances import (
 from durakit.dashboard.lists import Counts, Histogram, InstanceFilter, InstancePage, InstanceQuery, Searched
 from durakit.dashboard.reasons import explain
 from durakit.dashboard.remote import selecting, states
+from durakit.dashboard.remote.troubles import trouble_of
 from durakit.dashboard.steps import Digest, digest
 from durakit.dashboard.words import HOUR
 from durakit.dashboard.workforce import Workforce
-from durakit.errors import CredentialError, DurakitError
+from durakit.errors import DurakitError
 from durakit.wire.messages import orchestration_pb2 as pb
-from durakit.wire.status import (
-    AccessDeniedError,
-    AlreadyExistsError,
-    NotFoundError,
-    SchedulerError,
-    SchedulerTimeoutError,
-    SchedulerUnavailableError,
-)
 
 if TYPE_CHECKING:
     from durakit.client.aio import AsyncTaskHubGrpcClient
@@ -67,19 +60,6 @@ OFFERS = Offers(
     histogram=True,
     live=False,
 )
-_TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
-    (NotFoundError, "not_found"),
-    (AlreadyExistsError, "exists"),
-    (AccessDeniedError, "denied"),
-    (CredentialError, "denied"),
-    (SchedulerUnavailableError, "unavailable"),
-    (SchedulerTimeoutError, "unavailable"),
-)
-_TROUBLE_OF_CODE: dict[str, Trouble] = {
-    "FAILED_PRECONDITION": "conflict",
-    "UNIMPLEMENTED": "not_offered",
-    "INVALID_ARGUMENT": "invalid",
-}
 
 
 class RemoteBackend(ProtocolActs):
@@ -161,13 +141,13 @@ class RemoteBackend(ProtocolActs):
         if wanted.roots:
             found = selecting.without_children(found, rows)
         notices: tuple[str, ...] = ()
-        if not _protocol_filters(wanted):
+        if not selecting.is_for_protocol(wanted):
             notices = (f"Filtered here; searched {len(rows):,} so far.",)
         oldest = min((row.created_ns for row in rows), default=None)
         searched = None if is_all else Searched(len(rows), None, oldest, None)
         page = selecting.page(found, query, searched, notices)
         shown = await self._told(hub, page.rows)
-        return replace(page, rows=_with_children(shown, rows))
+        return replace(page, rows=selecting.with_children(shown, rows))
 
     async def _chosen(
         self, hub: str, rows: Sequence[InstanceRow], wanted: InstanceFilter
@@ -480,35 +460,3 @@ def _one(call: Call) -> Any:
 
 
 _READING = frozenset({"GetInstance", "QueryInstances", "StreamInstanceHistory"})
-
-
-def _protocol_filters(wanted: InstanceFilter) -> bool:
-    """Whether the protocol's own query answers a filter."""
-    known = replace(wanted, statuses=frozenset(), id_prefix=None, created_from_ns=None, created_to_ns=None)
-    return known.is_empty
-
-
-def _with_children(rows: Sequence[InstanceRow], known: Sequence[InstanceRow]) -> list[InstanceRow]:
-    by_parent: dict[str, list[InstanceRow]] = {}
-    for row in known:
-        if row.parent_id is not None:
-            by_parent.setdefault(row.parent_id, []).append(row)
-    made = []
-    for row in rows:
-        children = by_parent.get(row.id)
-        if children:
-            is_open = sum(child.is_open for child in children)
-            failed = sum(child.status == "failed" for child in children)
-            row = replace(row, children=ChildCounts(len(children), is_open, failed))
-        made.append(row)
-    return made
-
-
-def trouble_of(error: DurakitError) -> Trouble:
-    """Return what kind of trouble an error of the client is."""
-    for kind, trouble in _TROUBLES:
-        if isinstance(error, kind):
-            return trouble
-    if isinstance(error, SchedulerError):
-        return _TROUBLE_OF_CODE.get(error.code().name, "unavailable")
-    return "invalid"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from durakit.dashboard.backend import BackendError
-from durakit.dashboard.instances import InstanceRow
+from durakit.dashboard.instances import ChildCounts, InstanceRow
 from durakit.dashboard.lists import InstanceFilter, InstancePage, InstanceQuery, Searched
 
 KNOWN_TO_PROTOCOL = frozenset({"status", "from", "to", "id"})
 """Parameters of the list that a query of the protocol takes."""
+
+
+def is_for_protocol(wanted: InstanceFilter) -> bool:
+    """Return whether the protocol's own query answers a filter."""
+    known = replace(wanted, statuses=frozenset(), id_prefix=None, created_from_ns=None, created_to_ns=None)
+    return known.is_empty
 
 
 def fits(row: InstanceRow, wanted: InstanceFilter, texts: dict[str, str] | None = None) -> bool:
@@ -102,6 +109,23 @@ def page(
         searched=searched,
         notices=notices,
     )
+
+
+def with_children(rows: Sequence[InstanceRow], known: Sequence[InstanceRow]) -> list[InstanceRow]:
+    """Return rows with the counts of their children among `known`."""
+    by_parent: dict[str, list[InstanceRow]] = {}
+    for row in known:
+        if row.parent_id is not None:
+            by_parent.setdefault(row.parent_id, []).append(row)
+    made = []
+    for row in rows:
+        children = by_parent.get(row.id)
+        if children:
+            is_open = sum(child.is_open for child in children)
+            failed = sum(child.status == "failed" for child in children)
+            row = replace(row, children=ChildCounts(len(children), is_open, failed))
+        made.append(row)
+    return made
 
 
 def _key(row: InstanceRow, query: InstanceQuery) -> tuple[int, str]:
