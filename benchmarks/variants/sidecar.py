@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import ClassVar
 
 from benchmarks.variants.base import Deployment, DurableTaskProcesses, missing_tool
 from benchmarks.variants.provisions import reason
@@ -13,6 +15,9 @@ from tests.foreign.schedulers import sidecar_address, sidecar_command
 class OnSidecar(DurableTaskProcesses):
     """The sidecar as it is built from its module; its log cannot be turned off and goes to a file."""
 
+    not_offered: ClassVar[Mapping[str, str]] = {
+        "eternal": "the sidecar refuses to continue as new more than 20 times without a wait"
+    }
     is_fetched = True
     patience = 4.0
 
