@@ -130,11 +130,14 @@ class Scale:
 def merge(spans: Iterable[Span]) -> list[Span]:
     """Return the spans joined where they touch, in order."""
     merged: list[Span] = []
+    until: int | None = None
     for a, b in sorted(spans):
-        if merged and a <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(b, merged[-1][1]))
-        else:
+        if until is None or a > until:
             merged.append((a, b))
+            until = b
+        elif b > until:
+            merged[-1] = (merged[-1][0], b)
+            until = b
     return merged
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from durakit.dashboard.scene import Scene
 from durakit.dashboard.steps import Attempt, Step
@@ -36,8 +36,8 @@ class Column:
     instance_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Message:
+# A tuple, because a long history makes tens of thousands of them.
+class Message(NamedTuple):
     """An arrow from one column to another, a loop on one, or a gap.
 
     Attributes:
@@ -123,7 +123,7 @@ def build(
     columns, renamed, joined = _joined_columns(teller.columns, messages, most_columns)
     if renamed:
         messages = [
-            replace(m, source=renamed.get(m.source, m.source), target=renamed.get(m.target, m.target))
+            m._replace(source=renamed.get(m.source, m.source), target=renamed.get(m.target, m.target))
             for m in messages
         ]
     messages, left_out = _shortened(messages)
@@ -144,13 +144,12 @@ def preview(text: str | None) -> str:
     return line if len(line) <= _PREVIEW_CHARACTERS else line[: _PREVIEW_CHARACTERS - 1] + "…"
 
 
-@dataclass(frozen=True)
-class _Try:
+class _Try(NamedTuple):
     """One attempt of one call."""
 
     step: Step
     attempt: Attempt
-    index: int
+    nth: int
 
 
 class _Teller:
@@ -191,9 +190,9 @@ class _Teller:
                 column = self._column(scene, step, key)
                 if step.number in scene.children:
                     self._instance(scene.children[step.number], column, key)
-                for index, attempt in enumerate(step.attempts):
+                for nth, attempt in enumerate(step.attempts, start=1):
                     turn = bisect_right(turns, attempt.number) if self._join else attempt.number
-                    calls[column, turn].append(_Try(step, attempt, index))
+                    calls[column, turn].append(_Try(step, attempt, nth))
             else:
                 self._other(scene, step, key)
         for (column, _), tries in calls.items():
@@ -246,13 +245,14 @@ class _Teller:
         if len(tries) > 1:
             text = f"{number(len(tries))} calls"
         elif len(first.step.attempts) > 1:
-            text = f"attempt {first.index + 1}"
+            text = f"attempt {first.nth}"
         else:
             text = preview(first.step.input)
         at, event = first.attempt.scheduled_ns, first.attempt.number
         self._say(at, event, Message(caller, column, text, "call", at, event, opens=key))
-        failed = [one for one in tries if one.attempt.status == "failed"]
-        done = [one for one in tries if one.attempt.status == "completed"]
+        ended = [(one, one.attempt.status) for one in tries]
+        failed = [one for one, status in ended if status == "failed"]
+        done = [one for one, status in ended if status == "completed"]
         is_over = len(failed) + len(done) == len(tries)
         last = max((one.attempt.end_number or 0 for one in failed + done), default=0)
         for one in failed:
@@ -275,10 +275,11 @@ class _Teller:
         named = list(self._scene.awaited_events)
         waits = [f"event {named[0]}"] if named else []
         waits += named[1:]
-        due = [step.due_ns for step in self._scene.digest.open if step.kind == "timer" and step.due_ns]
+        still = self._scene.digest.open
+        due = [step.due_ns for step in still if step.kind == "timer" and step.due_ns]
         if due:
             waits.append(f"timer {clock(min(due), self._now_ns)}")
-        calls = [step for step in self._scene.digest.open if step.kind in ("activity", "child", "entity")]
+        calls = [step for step in still if step.kind in ("activity", "child", "entity")]
         if not waits and calls:
             waits.append(calls[0].name if len(calls) == 1 else f"{number(len(calls))} calls")
         if not waits:
