@@ -29,7 +29,7 @@ class SlowDisk(ClientMeasurement):
                 "workload": "throughput",
                 "size": ORCHESTRATIONS,
                 "threads": STARTERS,
-                "timeout": 60 + delay_ms,
+                "timeout": 120 + 5 * delay_ms,
             },
             variants=frozenset(("durakit", "durakit-standard")),
             every_round=frozenset(),
