@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from durakit.scheduler.hub import Waiter
+from durakit.scheduler.waiters import Waiter
 from durakit.wire.messages import orchestration_pb2 as pb
 
 from tests.faults.sockets import done, refusal_of, schedule, turn

@@ -128,10 +128,7 @@ def ends_before_it_is_written(patch: Patch) -> None:
 
     def release_settled(self: TaskHub, instance: Any) -> None:
         instance_id: str = instance.id
-        for waiter in list(self._waiters.get(instance_id, ())):
-            if waiter.satisfied(instance):
-                self.stop_waiting(instance_id, waiter)
-                waiter.resolve(instance)
+        self.waiters.tell(instance)
         if instance.is_terminal and self.machine.resident.get(instance_id) is instance:
             del self.machine.resident[instance_id]
 

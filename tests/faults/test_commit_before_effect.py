@@ -13,9 +13,9 @@ from typing import Any
 
 import apsw
 import pytest
-from durakit.scheduler.hub import Waiter, has_ended
 from durakit.scheduler.machine.instance import TERMINAL, Instance, Status
 from durakit.scheduler.streams import WorkerStream
+from durakit.scheduler.waiters import Waiter, has_ended
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
 

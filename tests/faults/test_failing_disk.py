@@ -13,9 +13,9 @@ from typing import Any
 
 import apsw
 import pytest
-from durakit.scheduler.hub import Waiter, has_ended
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.store import StoreError, statements
+from durakit.scheduler.waiters import Waiter, has_ended
 
 from tests.faults.lossy_vfs import Disk
 from tests.faults.pure_programs import play

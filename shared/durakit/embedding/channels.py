@@ -11,11 +11,12 @@ import grpc
 import grpc.aio
 
 from durakit.embedding.core import Closed, Core, Job, Later
-from durakit.scheduler.hub import TaskHub, Waiter
-from durakit.scheduler.in_process import HISTORY, WAITS, ConnectedChannel, InProcessRpcError, name_of
+from durakit.scheduler.hub import TaskHub
+from durakit.scheduler.in_process import HISTORY, ConnectedChannel, InProcessRpcError, name_of
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.states import response_for
+from durakit.scheduler.waiters import WAITS, Waiter
 from durakit.wire.messages import orchestration_pb2 as pb
 
 

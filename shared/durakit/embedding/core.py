@@ -271,7 +271,7 @@ class Core:
             self._round()
             self._is_closed = True
             for hub in self.engine.hubs():
-                hub.end_waiting(Closed())
+                hub.waiters.fail(Closed())
             self._store.close()
             self._fail(self._take_jobs(), Closed())
         self._ring()

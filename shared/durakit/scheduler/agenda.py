@@ -14,6 +14,9 @@ Alive = Callable[[], bool]
 SMALLEST_SWEEP = 1024
 """Below this many entries it is not worth looking for those that mean nothing any more."""
 
+SECOND = 1_000_000_000
+"""In nanoseconds, as all times here are."""
+
 
 class Agenda:
     """Actions by due time; those of equal time run in the order in which they were added."""

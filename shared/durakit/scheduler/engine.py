@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from durakit.scheduler.agenda import Agenda
+from durakit.scheduler.agenda import SECOND, Agenda
 from durakit.scheduler.histories import HistoryCache
-from durakit.scheduler.hub import SECOND, TaskHub
+from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
 from durakit.scheduler.machine import recovery
 from durakit.scheduler.machine.journal import Journal

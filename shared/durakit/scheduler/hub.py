@@ -11,31 +11,26 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from durakit.scheduler import eager
-from durakit.scheduler.agenda import Agenda
+from durakit.scheduler.agenda import SECOND, Agenda
+from durakit.scheduler.answers import check_addressee, joined, refuse_late
 from durakit.scheduler.deliveries import Deliveries, TaskDelivery, TurnDelivery
+from durakit.scheduler.dispatch import Dispatch
 from durakit.scheduler.histories import HistoryCache
 from durakit.scheduler.machine import arrivals, ending, rewind, starting, turns
-from durakit.scheduler.machine.instance import Arrival, Instance, OpenTask, OpenTimer, Status
+from durakit.scheduler.machine.instance import Arrival, Instance, OpenTask, OpenTimer
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
-from durakit.scheduler.reasons import nobody_offers
-from durakit.scheduler.refusal import Refusal, invalid, not_now, stale
-from durakit.scheduler.streams import Key, Offer, WorkerStream
-from durakit.scheduler.work_items import turn_item
-from durakit.wire import framing, hints
+from durakit.scheduler.refusal import Refusal, not_now, stale
+from durakit.scheduler.streams import Offer, WorkerStream
+from durakit.scheduler.waiters import Waiter, Waiters
+from durakit.wire import hints
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-SECOND = 1_000_000_000
-UNSERVED_DELAY_NS = 10 * SECOND
-"""How long work may wait for a worker that offers it before the log says so."""
-SUSPICIOUS_OFFERS = 5
-"""After so many deliveries without an answer the log says so: something is wrong with the item."""
 DEPARTURES_KEPT = 50
 """How many of the workers that left are remembered for those who ask."""
 ABANDON_DELAY_NS = SECOND // 5
@@ -49,21 +44,6 @@ class Departure:
     stream: WorkerStream
     left_ns: int
     handed_over: int
-
-
-@dataclass(eq=False)
-class Waiter:
-    """Somebody who waits for an instance to reach a state.
-
-    Attributes:
-        satisfied: whether this is the state.
-        resolve: called once with the instance, after that state is on disk.
-        fail: called instead when the scheduler cannot tell any more.
-    """
-
-    satisfied: Callable[[Instance], bool]
-    resolve: Callable[[Instance], None]
-    fail: Callable[[Exception], None]
 
 
 class TaskHub:
@@ -89,13 +69,11 @@ class TaskHub:
     ) -> None:
         self.name = name
         self.machine = machine
-        self.streams: list[WorkerStream] = []
         self._agenda = agenda
         self._deliveries = Deliveries(boot, machine.hub_row)
-        self._turns: WorkQueue[Instance] = WorkQueue()
-        self._tasks: WorkQueue[OpenTask] = WorkQueue()
-        self._waiters: dict[str, list[Waiter]] = {}
-        self._watched: set[tuple[bool, Key]] = set()
+        self._dispatch = Dispatch(name, machine, self._deliveries, self._at)
+        self.streams = self._dispatch.streams
+        self.waiters = Waiters()
         self._histories = histories
         self._grace_ns = activity_grace_ns
         self._touched = touched
@@ -175,16 +153,12 @@ class TaskHub:
         instance = self.machine.find(instance_id)
         if instance is not None and waiter.satisfied(instance):
             return False
-        self._waiters.setdefault(instance_id, []).append(waiter)
+        self.waiters.add(instance_id, waiter)
         return True
 
     def stop_waiting(self, instance_id: str, waiter: Waiter) -> None:
         """Forget a waiter that gave up."""
-        waiters = self._waiters.get(instance_id)
-        if waiters is not None and waiter in waiters:
-            waiters.remove(waiter)
-            if not waiters:
-                del self._waiters[instance_id]
+        self.waiters.remove(instance_id, waiter)
 
     # --- from workers
 
@@ -238,14 +212,14 @@ class TaskHub:
             return
         delivery = self._deliveries.turn(token) if token else self._deliveries.turn_of(response.instanceId)
         if delivery is None:
-            _refuse_late("orchestrator", token)
+            refuse_late("orchestrator", token)
             return
         instance = delivery.turn.instance
-        _check_addressee(response.instanceId, instance)
+        check_addressee(response.instanceId, instance)
         if instance.turn is not delivery.turn:
             self._deliveries.close(delivery)
             self._touched(self)
-            _refuse_late("orchestrator", token)
+            refuse_late("orchestrator", token)
             return
         if response.requiresHistory:
             self._give_back_turn(delivery)
@@ -255,7 +229,7 @@ class TaskHub:
             delivery.chunks[number] = response
             return
         else:
-            whole = _joined(delivery.chunks, response)
+            whole = joined(delivery.chunks, response)
             self._deliveries.spend(delivery, self.machine.journal.number)
             delivery.stream.answered += 1
             delivery.stream.seen_ns = now
@@ -333,9 +307,9 @@ class TaskHub:
         else:
             delivery = self._deliveries.task_of(response.instanceId, response.taskId)
         if delivery is None:
-            _refuse_late("activity", token)
+            refuse_late("activity", token)
             return
-        _check_addressee(response.instanceId, delivery.task.instance)
+        check_addressee(response.instanceId, delivery.task.instance)
         self._deliveries.spend(delivery, self.machine.journal.number)
         delivery.stream.answered += 1
         delivery.stream.seen_ns = now
@@ -373,12 +347,12 @@ class TaskHub:
     @property
     def waiting_turns(self) -> WorkQueue[Instance]:
         """Instances whose turn no worker has yet."""
-        return self._turns
+        return self._dispatch.turns
 
     @property
     def waiting_tasks(self) -> WorkQueue[OpenTask]:
         """Activities that no worker has yet."""
-        return self._tasks
+        return self._dispatch.tasks
 
     @property
     def deliveries(self) -> Deliveries:
@@ -414,13 +388,12 @@ class TaskHub:
             self._at(scheduled, lambda _: self.machine.journal.turns.append(instance))
             return
         if instance.wants_turn(self.machine.journal.committed, now):
-            instance.queued = True
-            self._turns.push((instance.name, instance.version or ""), instance)
+            self._dispatch.offer_turn(instance)
 
     def release_task(self, task: OpenTask) -> None:
         """A group is on disk that scheduled this activity, or its delivery came to nothing."""
         if arrivals.is_open(task):
-            self._tasks.push((task.name, task.version), task)
+            self._dispatch.offer_task(task)
 
     def release_timer(self, timer: OpenTimer) -> None:
         """A group is on disk that created this timer."""
@@ -436,12 +409,7 @@ class TaskHub:
             # It changed again meanwhile. What it is now may be told, and forgotten, when that is on disk too.
             self.machine.journal.settled.append(instance)
             return
-        waiters = self._waiters.get(instance.id)
-        if waiters:
-            ready = [waiter for waiter in waiters if waiter.satisfied(instance)]
-            for waiter in ready:
-                self.stop_waiting(instance.id, waiter)
-                waiter.resolve(instance)
+        self.waiters.tell(instance)
         if instance.is_terminal and self.machine.resident.get(instance.id) is instance:
             del self.machine.resident[instance.id]
             self._histories.forget(instance)
@@ -450,138 +418,11 @@ class TaskHub:
         """All of `group` has been released: hand ready work to streams."""
         self.machine.forget_removed(group)
         self._deliveries.forget_spent(group)
-        self._turns.drain(lambda key, instance: self._place_turn(key, instance, now))
-        self._tasks.drain(lambda key, task: self._place_task(key, task, now))
+        self._dispatch.hand_out(now)
 
     def abort(self, error: Exception) -> None:
         """The scheduler cannot go on with this hub: tell every stream and everyone who waits."""
         for stream in self.streams:
             stream.end(error)
         self.streams.clear()
-        self.end_waiting(error)
-
-    def end_waiting(self, error: Exception) -> None:
-        """Tell everyone who waits that the scheduler cannot say any more."""
-        waiting, self._waiters = self._waiters, {}
-        for waiters in waiting.values():
-            for waiter in waiters:
-                waiter.fail(error)
-
-    # --- dispatch
-
-    def _place_turn(self, key: Key, instance: Instance, now: int) -> bool:
-        if not instance.wants_turn(self.machine.journal.committed, now):
-            instance.queued = False
-            return True
-        stream = self._stream_for_turn(key, instance)
-        if stream is None:
-            self._watch(key, self._turns, turn=True, now=now)
-            return False
-        instance.queued = False
-        turn = turns.offer(instance, self.machine.journal.committed, now)
-        delivery = self._deliveries.open_turn(stream, turn, now)
-        keeps_session = instance.session is stream
-        item = turn_item(self.machine, delivery, without_history=keeps_session)
-        instance.offers += 1
-        if instance.offers == SUSPICIOUS_OFFERS:
-            logger.warning(
-                "The turn of instance '%s' was delivered %d times and never answered; its item has %d bytes, "
-                "this time it goes to worker %s. Does the worker crash on it, or refuse messages that large?",
-                instance.id,
-                instance.offers,
-                len(item),
-                stream.offer.worker,
-            )
-        stream.send(item)
-        return True
-
-    def _stream_for_turn(self, key: Key, instance: Instance) -> WorkerStream | None:
-        preferred = instance.session
-        if isinstance(preferred, WorkerStream) and preferred.takes_turn(key) and preferred in self.streams:
-            return preferred
-        for stream in self.streams:
-            if stream.takes_turn(key):
-                self._rotate(stream)
-                return stream
-        return None
-
-    def _place_task(self, key: Key, task: OpenTask, now: int) -> bool:
-        if not arrivals.is_open(task):
-            return True
-        for stream in self.streams:
-            if stream.takes_task(key):
-                delivery = self._deliveries.open_task(stream, task, now)
-                stream.send(framing.activity_item(task.request, delivery.token))
-                self._rotate(stream)
-                return True
-        self._watch(key, self._tasks, turn=False, now=now)
-        return False
-
-    def _watch(self, key: Key, queue: WorkQueue[Any], *, turn: bool, now: int) -> None:
-        """Look again in a while at work that could not be placed; say so when nobody offers it still."""
-        if (turn, key) in self._watched or nobody_offers(key, self.streams, turn=turn) is None:
-            return
-        self._watched.add((turn, key))
-
-        def look_again(_: int) -> None:
-            self._watched.discard((turn, key))
-            sentence = nobody_offers(key, self.streams, turn=turn)
-            if sentence is not None and queue.has(key):
-                logger.warning("Work waits in hub '%s': %s", self.name, sentence)
-
-        self._at(now + UNSERVED_DELAY_NS, look_again)
-
-    def _rotate(self, stream: WorkerStream) -> None:
-        """Put a stream that was given work behind the others."""
-        if len(self.streams) > 1:
-            self.streams.remove(stream)
-            self.streams.append(stream)
-
-
-def _refuse_late(kind: str, token: str) -> None:
-    """Refuse a late answer if it came with a token; else drop it.
-
-    Workers that send no tokens cannot use a refusal. The Java SDK's 1.5 takes it for a broken connection: it
-    opens a second stream and never again reads the first, on which work would then be lost.
-    """
-    if token:
-        raise stale(kind)
-    logger.debug("A late answer without a token was dropped (%s).", kind)
-
-
-def _check_addressee(instance_id: str, instance: Instance) -> None:
-    """Refuse an answer that names another instance than its token; some SDKs name none (trap 19)."""
-    if instance_id and instance_id != instance.id:
-        raise invalid(
-            f"The answer is for instance '{instance_id}', but its completion token was given with work of "
-            f"'{instance.id}'. Send back the token that came with the work item."
-        )
-
-
-def _joined(
-    chunks: dict[int, pb.OrchestratorResponse], last: pb.OrchestratorResponse
-) -> pb.OrchestratorResponse:
-    """Put a split answer together; the first part speaks for all but the actions (semantics.md 2.6)."""
-    if last.chunkIndex.value > len(chunks):
-        raise invalid(
-            f"The last part of the answer has number {last.chunkIndex.value}, so that many were expected "
-            f"before it, but {len(chunks)} came. Send all parts again."
-        )
-    if not chunks:
-        return last
-    whole = pb.OrchestratorResponse()
-    whole.CopyFrom(chunks[min(chunks)])
-    del whole.actions[:]
-    for part in [*(chunks[number] for number in sorted(chunks)), last]:
-        whole.actions.extend(part.actions)
-    return whole
-
-
-def has_ended(instance: Instance) -> bool:
-    """What WaitForInstanceCompletion waits for."""
-    return instance.is_terminal
-
-
-def has_begun(instance: Instance) -> bool:
-    """What WaitForInstanceStart waits for; an end counts as well."""
-    return instance.status is not Status.PENDING
+        self.waiters.fail(error)

@@ -5,20 +5,12 @@ Only what a client needs is there: unary calls and the history stream; nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import grpc
 
-from durakit.scheduler.hub import has_begun, has_ended
-from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 
-WAITS: dict[str, Callable[[Instance], bool]] = {
-    "WaitForInstanceStart": has_begun,
-    "WaitForInstanceCompletion": has_ended,
-}
-"""By method, what a call waits for."""
 HISTORY = "StreamInstanceHistory"
 
 

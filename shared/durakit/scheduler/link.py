@@ -16,13 +16,14 @@ from google.protobuf.message import DecodeError
 
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
-from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
+from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal, invalid
 from durakit.scheduler.requests import Requests
 from durakit.scheduler.states import response_for
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
+from durakit.scheduler.waiters import WAITS, Waiter
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.methods import BY_NAME
@@ -35,8 +36,6 @@ MOST_BYTES = 1024 * 1024
 all: its caller is told to ask by a unary call."""
 MOST_REPLIES = 4096
 """Replies that the other end has not taken yet, up to which further messages are read."""
-
-_WAITS = {"WaitForInstanceStart": has_begun, "WaitForInstanceCompletion": has_ended}
 
 Answer = Callable[[], link.Reply]
 
@@ -181,7 +180,7 @@ class Link:
     def _begin(self, call: link.Call) -> list[Answer]:
         """Do what a call asks for and return its answer, if it can be given yet."""
         method = BY_NAME.get(call.method)
-        satisfied = _WAITS.get(call.method)
+        satisfied = WAITS.get(call.method)
         work = self._requests.by_method.get(call.method)
         if method is None or (work is None and satisfied is None):
             message = f"A link does not carry {call.method}."

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from durakit.scheduler.agenda import SECOND
 from durakit.scheduler.engine import Engine
-from durakit.scheduler.hub import SECOND, TaskHub
+from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine import ending
 from durakit.scheduler.machine.instance import TERMINAL, Status
 from durakit.scheduler.machine.journal import Journal

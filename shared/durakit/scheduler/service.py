@@ -21,13 +21,14 @@ from google.protobuf.message import Message
 from durakit.scheduler import link
 from durakit.scheduler.engine import Engine
 from durakit.scheduler.group_commit import GroupCommit
-from durakit.scheduler.hub import TaskHub, Waiter, has_begun, has_ended
+from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.requests import Request, Requests
 from durakit.scheduler.states import response_for
 from durakit.scheduler.store import StoreError
 from durakit.scheduler.streams import Offer, StreamEnded, WorkerStream
+from durakit.scheduler.waiters import WAITS, Waiter
 from durakit.wire import framing
 from durakit.wire.messages import link_pb2 as link_messages
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -61,8 +62,7 @@ class Service:
         self._requests = Requests(engine)
         self._special: dict[str, Callable[[Any, Context], Awaitable[Any]]] = {
             "Hello": _hello,
-            "WaitForInstanceStart": self._wait_for(has_begun),
-            "WaitForInstanceCompletion": self._wait_for(has_ended),
+            **{name: self._wait_for(satisfied) for name, satisfied in WAITS.items()},
             "GetWorkItems": self._get_work_items,
             "StreamInstanceHistory": self._stream_history,
         }
@@ -277,7 +277,7 @@ class Service:
         for opened in list(self._links):
             opened.end()
         for hub in self._engine.hubs():
-            hub.end_waiting(StreamEnded())
+            hub.waiters.fail(StreamEnded())
 
 
 def _value(metadata: Metadata, key: str) -> str:

@@ -13,10 +13,11 @@ from google.protobuf.message import Message
 
 from durakit.errors import WaitTimeoutError
 from durakit.scheduler.hub import TaskHub
-from durakit.scheduler.in_process import HISTORY, WAITS, ConnectedChannel, InProcessRpcError, name_of
+from durakit.scheduler.in_process import HISTORY, ConnectedChannel, InProcessRpcError, name_of
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.requests import Requests
+from durakit.scheduler.waiters import WAITS
 from durakit.wire.messages import orchestration_pb2 as pb
 
 

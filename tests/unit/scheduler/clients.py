@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from durakit.scheduler.hub import Waiter, has_ended
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.refusal import Refusal
+from durakit.scheduler.waiters import Waiter, has_ended
 from durakit.wire.messages import orchestration_pb2 as pb
 
 from . import rig as build

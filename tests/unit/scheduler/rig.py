@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from durakit.scheduler.engine import Engine, Group
-from durakit.scheduler.hub import TaskHub, Waiter, has_ended
+from durakit.scheduler.hub import TaskHub
 from durakit.scheduler.limits import AZURE_LIMITS, Limits
 from durakit.scheduler.machine.instance import Instance
 from durakit.scheduler.machine.status_record import StatusChange
@@ -20,6 +20,7 @@ from durakit.scheduler.requests import Requests
 from durakit.scheduler.store import Store
 from durakit.scheduler.store import statements as sql
 from durakit.scheduler.streams import Offer
+from durakit.scheduler.waiters import Waiter, has_ended
 from durakit.wire import framing
 from durakit.wire.messages import orchestration_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from durakit.scheduler.engine import Engine
-from durakit.scheduler.hub import has_begun
 from durakit.scheduler.refusal import Refusal
 from durakit.scheduler.store import StoreError
+from durakit.scheduler.waiters import has_begun
 from durakit.wire.messages import orchestration_pb2 as pb
 
 from .rig import COMPLETED, PENDING, RUNNING, TERMINATED, Rig, answer_to, complete, facts, result_of, schedule
