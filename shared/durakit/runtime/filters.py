@@ -9,7 +9,7 @@ from durakit.wire.messages import orchestration_pb2 as pb
 
 def filters_of(registry: Registry, versioning: VersioningOptions | None) -> pb.WorkItemFilters:
     """Return filters that let through what is registered; a strict worker's own version only."""
-    versions = strict_versions(versioning)
+    versions = _strict_versions(versioning)
     return pb.WorkItemFilters(
         orchestrations=[
             pb.OrchestrationFilter(name=name, versions=versions) for name in registry.orchestrator_names
@@ -18,8 +18,7 @@ def filters_of(registry: Registry, versioning: VersioningOptions | None) -> pb.W
     )
 
 
-def strict_versions(versioning: VersioningOptions | None) -> list[str]:
-    """Return the only version that may run, in a list; an empty one lets through all."""
+def _strict_versions(versioning: VersioningOptions | None) -> list[str]:
     if versioning is None or versioning.match_strategy is not VersionMatchStrategy.STRICT:
         return []
     return [versioning.version] if versioning.version else []
