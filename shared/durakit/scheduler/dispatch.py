@@ -56,11 +56,11 @@ class Dispatch:
     def offer_turn(self, instance: Instance) -> None:
         """Put an instance that has something to do in line."""
         instance.queued = True
-        self.turns.push((instance.name, instance.version or ""), instance)
+        self.turns.push((instance.name, instance.version or ""), instance, instance.row)
 
     def offer_task(self, task: OpenTask) -> None:
         """Put an activity in line."""
-        self.tasks.push((task.name, task.version), task)
+        self.tasks.push((task.name, task.version), task, task.instance.row)
 
     def hand_out(self, now: int) -> None:
         """Give streams what they take."""

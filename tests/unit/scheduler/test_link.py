@@ -441,17 +441,29 @@ def test_replies_that_nobody_takes_stop_the_reading_of_calls(monkeypatch: pytest
 def test_a_hundred_thousand_waiting_activities_keep_no_other_work_from_a_slow_worker() -> None:
     rig = Rig()
     worker = rig.worker(sessions=10, turns=10, tasks=10)
+    in_hand = pb.WorkItem()
     for number in range(20):
         rig.start(f"fan{number}")
         turn = next(item for item in worker.items() if item.HasField("orchestratorRequest"))
         worker.answer(turn, *[schedule(task_id) for task_id in range(1, 5001)])
         assert len(worker.stream.held) <= 10
+        in_hand = next((item for item in worker.items() if item.HasField("activityRequest")), in_hand)
     assert sum(count for _, count in rig.hub.waiting_tasks.waiting()) >= 99_990 - 190
 
     rig.start("small")
 
-    assert worker.item().orchestratorRequest.instanceId == "small"
+    turn = worker.item()
+    assert turn.orchestratorRequest.instanceId == "small"
     assert len(worker.stream.held) == 11
+
+    worker.answer(turn, schedule(1))
+    served = []
+    for _ in range(20):
+        worker.finish(in_hand)
+        (in_hand,) = [item for item in worker.items() if item.HasField("activityRequest")]
+        served.append(in_hand.activityRequest.orchestrationInstance.instanceId)
+    # One after the other, whatever the others have in line.
+    assert sorted(served) == sorted(["small", *(f"fan{number}" for number in range(1, 20))])
 
 
 # --- over a socket

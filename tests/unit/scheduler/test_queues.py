@@ -9,9 +9,10 @@ RED, BLUE = ("red", ""), ("blue", "")
 
 
 def queue_of(*items: tuple[Key, int]) -> WorkQueue[int]:
+    """Each item has an owner of its own."""
     queue: WorkQueue[int] = WorkQueue()
     for key, item in items:
-        queue.push(key, item)
+        queue.push(key, item, owner=item)
     return queue
 
 
@@ -59,6 +60,82 @@ def test_versions_of_one_name_wait_in_lines_of_their_own() -> None:
     queue = queue_of((("red", "1"), 1), (("red", "2"), 2))
 
     assert drained(queue, lambda key: key[1] == "2") == [2]
+
+
+def everything(queue: WorkQueue[str]) -> str:
+    taken: list[str] = []
+    queue.drain(lambda key, item: not taken.append(item))  # type: ignore[func-returns-value]
+    return " ".join(taken)
+
+
+def test_owners_take_turns_and_items_of_one_keep_their_order() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for item in ("a1", "a2", "a3", "b1", "b2", "c1"):
+        queue.push(RED, item, owner=item[0])
+
+    assert everything(queue) == "a1 b1 c1 a2 b2 a3"
+
+
+def test_owners_take_turns_across_names() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(3):
+        queue.push(RED, f"a{number}", owner="a")
+    queue.push(BLUE, "b0", owner="b")
+
+    assert everything(queue) == "a0 b0 a1 a2"
+
+
+def test_a_newcomer_waits_for_nobody_however_many_came_before() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(10):
+        queue.push(RED, f"a{number}", owner="a")
+    room = 4
+
+    def place(key: Key, item: str) -> bool:
+        nonlocal room
+        room -= 1
+        return room >= 0
+
+    queue.drain(place)
+    queue.push(RED, "b0", owner="b")
+
+    assert everything(queue) == "b0 a4 a5 a6 a7 a8 a9"
+
+
+def test_an_owner_that_was_served_often_before_is_not_held_back_for_it() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for _ in range(5):
+        queue.push(RED, "a", owner="a")
+        everything(queue)
+    queue.push(RED, "a", owner="a")
+    queue.push(RED, "b", owner="b")
+
+    assert everything(queue) == "a b"
+
+
+def test_owners_that_have_nothing_here_any_more_are_forgotten() -> None:
+    queue: WorkQueue[int] = WorkQueue()
+    for number in range(5):
+        queue.push(BLUE, number, owner="stays")
+    for number in range(10_000):
+        queue.push(RED, number, owner=number)
+        queue.drain(lambda key, item: key == RED)
+        if number % 100 == 0:
+            queue.push(RED, 0, owner="comes back")
+            queue.push(RED, 0, owner="comes back")
+
+    assert len(queue._next) <= 2 * 1024
+
+
+def test_who_has_waited_longest_is_told_though_others_may_leave_first() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(3):
+        queue.push(RED, f"a{number}", owner="a")
+    queue.drain(lambda key, item: item == "a0")
+    queue.push(RED, "b0", owner="b")
+
+    assert queue.first(RED, 10) == ["b0", "a1", "a2"]
+    assert queue.oldest() == [(RED, 3, "a1")]
 
 
 def test_an_empty_queue_offers_nothing() -> None:

@@ -104,7 +104,7 @@ def _turn_state(hub: TaskHub, instance: Instance, in_flight: InFlight) -> TurnSt
     if not any(stream.accepts(key, turn=True) for stream in hub.streams):
         return TurnState("unserved", since, None, deliveries)
     ahead = 0
-    for other in islice(hub.waiting_turns.walk(key), _LOOKED_AT):
+    for other in hub.waiting_turns.first(key, _LOOKED_AT):
         if other is instance:
             break
         ahead += 1
@@ -179,12 +179,12 @@ def lacks_workers(hub: TaskHub) -> bool:
 def attention(hub: TaskHub) -> int:
     """Count instances whose work nobody accepts. They all stand in a line that nobody serves."""
     found: set[int] = set()
-    for key, _, _ in hub.waiting_turns.heads():
+    for key, _ in hub.waiting_turns.waiting():
         if not any(stream.accepts(key, turn=True) for stream in hub.streams):
-            found |= {instance.row for instance in islice(hub.waiting_turns.walk(key), _LOOKED_AT)}
-    for key, _, _ in hub.waiting_tasks.heads():
+            found |= {instance.row for instance in hub.waiting_turns.first(key, _LOOKED_AT)}
+    for key, _ in hub.waiting_tasks.waiting():
         if not any(stream.accepts(key, turn=False) for stream in hub.streams):
-            found |= {task.instance.row for task in islice(hub.waiting_tasks.walk(key), _LOOKED_AT)}
+            found |= {task.instance.row for task in hub.waiting_tasks.first(key, _LOOKED_AT)}
     return len(found)
 
 
@@ -329,9 +329,9 @@ def _queue_rows(hub: TaskHub, sampler: Sampler) -> list[Queue]:
     for task in hub.deliveries.open_tasks():
         flying["activity", (task.task.name, task.task.version)] += 1
     waiting: dict[tuple[str, Key], tuple[int, Instance | OpenTask]] = {}
-    for key, count, head in hub.waiting_turns.heads():
+    for key, count, head in hub.waiting_turns.oldest():
         waiting["orchestration", key] = count, head
-    for key, count, task_head in hub.waiting_tasks.heads():
+    for key, count, task_head in hub.waiting_tasks.oldest():
         waiting["activity", key] = count, task_head
     rows = []
     for kind, key in sorted({*waiting, *flying, *_offered_keys(hub)}):
