@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -43,10 +44,10 @@ CALL_TIMEOUT_SECONDS = 60.0
 #: Attempts for one response, the first pause between two and the longest; pauses double.
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 15.0
-#: Calls under way at once that nobody waits for; further ones wait for a thread, so that a scheduler that
-#: hands out more than it can take back is not buried.
+#: Calls under way at once that nobody waits for; further ones wait until one of them ends, so that a
+#: scheduler that hands out more than it can take back is not buried.
 MAX_UNATTENDED_CALLS = 256
-#: Threads that repeat failed calls, and make those above that number.
+#: Threads that repeat failed calls.
 DELIVERY_THREADS = 8
 
 _REPEATABLE = frozenset(
@@ -101,9 +102,16 @@ class Delivery:
         self._logger = logger
         self._reconnected = threading.Condition()
         self._all_ended = threading.Condition()
+        # Messages whose end is not known; those of them that nobody waits for, those that wait themselves.
         self._under_way = 0
+        self._unattended = 0
+        self._waiting: deque[_Sending] = deque()
         self._threads: WorkerThreads[Callable[[], None]] = WorkerThreads(
             "durakit-delivery", DELIVERY_THREADS, lambda job: job(), logger=logger
+        )
+        # Starts those that had to wait; apart from the others, which may be pausing.
+        self._starter: WorkerThreads[_Sending] = WorkerThreads(
+            "durakit-delivery-start", 1, self._start, logger=logger
         )
 
     def reconnected(self) -> None:
@@ -119,6 +127,9 @@ class Delivery:
 
     def close(self) -> None:
         """End the threads; what they have not begun is given up."""
+        with self._all_ended:
+            self._waiting.clear()
+        self._starter.stop()
         self._threads.stop()
 
     def complete_turn(self, response: pb.OrchestratorResponse, done: Callable[[bool], None]) -> None:
@@ -197,10 +208,16 @@ class Delivery:
     # --- without waiting
 
     def _send(self, sending: _Sending) -> None:
-        """Start the first attempt; all that follows is seen to elsewhere."""
-        if self._begin() > MAX_UNATTENDED_CALLS:
-            self._threads.submit(lambda: self._see_through(sending, None))
-            return
+        """Start the first attempt as soon as there is room; all that follows is seen to elsewhere."""
+        with self._all_ended:
+            self._under_way += 1
+            if self._unattended >= MAX_UNATTENDED_CALLS:
+                self._waiting.append(sending)
+                return
+            self._unattended += 1
+        self._start(sending)
+
+    def _start(self, sending: _Sending) -> None:
         method = sending.method
         try:
             call = getattr(self._connection.stub, method).future(
@@ -208,22 +225,33 @@ class Delivery:
             )
         except Exception as problem:
             error = self._named(method, problem)
+            self._make_room()
             self._threads.submit(lambda: self._see_through(sending, error))
         else:
             call.add_done_callback(lambda ended: self._answered(sending, ended))
 
     def _answered(self, sending: _Sending, call: Any) -> None:
         """The first attempt has ended; runs on a thread of gRPC."""
+        self._make_room()
         if call.code() is StatusCode.OK:
             self._end(sending.settle, Delivered.ACCEPTED, None)
             return
         error = self._named(sending.method, _exception_of(call))
         self._threads.submit(lambda: self._see_through(sending, error))
 
-    def _begin(self) -> int:
+    def _make_room(self) -> None:
+        """An unattended call has ended; let one that waits have its place."""
+        with self._all_ended:
+            if not self._waiting:
+                self._unattended -= 1
+                return
+            sending = self._waiting.popleft()
+        # Not from here: making a call may mean fetching an access token first.
+        self._starter.submit(sending)
+
+    def _begin(self) -> None:
         with self._all_ended:
             self._under_way += 1
-            return self._under_way
 
     def _end(self, settle: Settle, outcome: Delivered, error: SchedulerError | None) -> None:
         try:
@@ -236,12 +264,12 @@ class Delivery:
 
     # --- on a delivery thread
 
-    def _see_through(self, sending: _Sending, error: SchedulerError | None) -> None:
-        """Go on after a first attempt that ended with `error`, or make it."""
-        outcome, error = self._insist(
+    def _see_through(self, sending: _Sending, error: SchedulerError) -> None:
+        """Go on after a first attempt that ended with `error`."""
+        outcome, last_error = self._insist(
             sending.method, sending.message, sending.instance_id, error, attempts=sending.attempts
         )
-        self._end(sending.settle, outcome, error)
+        self._end(sending.settle, outcome, last_error)
 
     def _send_parts(self, parts: list[pb.OrchestratorResponse], settle: Settle) -> None:
         outcome, error = Delivered.ACCEPTED, None

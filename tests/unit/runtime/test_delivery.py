@@ -314,15 +314,31 @@ def test_joining_waits_for_repetitions_too() -> None:
         assert told == [True]
 
 
-def test_calls_beyond_the_limit_wait_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MAX_UNATTENDED_CALLS", 1)
+def test_calls_beyond_the_limit_begin_one_by_one_as_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_UNATTENDED_CALLS", 2)
     stub = FakeStub(hold=True)
 
     with deliveries(stub) as delivering:
-        delivering.complete_activity(REQUEST, RESULT)
-        delivering.complete_activity(REQUEST, RESULT)
-        unattended = [stub.held.get_nowait()]
-        assert stub.held.empty()
-        unattended[0].end()
+        for _ in range(6):
+            delivering.complete_activity(REQUEST, RESULT)
+        under_way = [stub.held.get_nowait(), stub.held.get_nowait()]
+        for _ in range(4):
+            assert stub.held.empty()
+            under_way.pop(0).end()
+            under_way.append(stub.held.get(timeout=SOON_SECONDS))
+        for call in under_way:
+            call.end()
 
-    assert stub.methods == ["CompleteActivityTask"] * 2
+        assert delivering.join(time.monotonic() + SOON_SECONDS) is True
+    assert stub.methods == ["CompleteActivityTask"] * 6
+
+
+def test_what_waits_begins_also_when_a_call_before_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_UNATTENDED_CALLS", 1)
+    stub = FakeStub(CredentialError("no token"), StatusCode.UNAVAILABLE)
+
+    with deliveries(stub) as delivering:
+        for _ in range(3):
+            delivering.complete_activity(REQUEST, RESULT)
+
+        assert delivering.join(time.monotonic() + SOON_SECONDS) is True
