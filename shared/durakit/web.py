@@ -55,7 +55,8 @@ def serve(app: Any, *, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> No
     """Serve an ASGI application until Ctrl-C or SIGTERM, then return; port 0 lets the system choose.
 
     Prints `Serving http://127.0.0.1:8000 (Ctrl-C stops it)` once visitors can connect. A port that cannot be
-    had is one line on stderr and exit status 1.
+    had is one line on stderr and exit status 1; so is a `DurakitError` that the application raises when it is
+    started, such as that of an embedded task hub whose file is in use.
     """
     try:
         listener = _listen(host, port)
@@ -68,13 +69,14 @@ def serve(app: Any, *, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> No
         sys.exit(EXIT_FAILED)
     with listener:
         shown = f"[{host}]" if ":" in host else host
+        begun = _Begun(app)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
+            begun, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
         )
         server = _Server(config, f"Serving http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops it)")
         server.run(sockets=[listener])
-    if not server.started:  # what its start-up raised is in the log
-        sys.exit(EXIT_FAILED)
+    if not server.started:  # whatever else its start-up raised is in the log
+        sys.exit(f"{program_name()}: {begun.problem}" if begun.problem else EXIT_FAILED)
 
 
 def explain_errors(app: FastAPI) -> None:
@@ -120,6 +122,39 @@ def _answer(status: int, message: str, headers: Any = None) -> JSONResponse:
     return JSONResponse({"error": message}, status_code=status, headers=headers)
 
 
+class _Begun:
+    """An ASGI application that keeps a `DurakitError` of its start-up, in place of a traceback in the log."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.problem: errors.DurakitError | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: list[Any] = []
+
+        async def tell(message: Any) -> None:
+            # Its text is the traceback; whether that is wanted is known when the exception comes out.
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, tell)
+        except errors.DurakitError as problem:
+            if not failed:
+                raise
+            self.problem = problem
+            await send({"type": "lifespan.startup.failed", "message": ""})
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
+
+
 class _Server(uvicorn.Server):
     """Ends with the signals that ask for it, and does not raise them again: ending was what they wanted.
 
@@ -132,7 +167,10 @@ class _Server(uvicorn.Server):
         self._news = news
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # newer uvicorns leave from here, with a status of their own
+            self.should_exit = True
         if self.started:
             print(self._news, flush=True)  # noqa: T201
 

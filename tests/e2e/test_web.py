@@ -93,3 +93,39 @@ def test_a_busy_port_is_one_line(program: Path) -> None:
         f"client.py: cannot listen on 127.0.0.1:{port} (Address already in use); "
         "name another with --port, or 0 for one that is free\n"
     )
+
+
+REFUSED = """
+import contextlib
+import sys
+from durakit import errors, web
+from fastapi import FastAPI
+
+@contextlib.asynccontextmanager
+async def lifespan(_):
+    raise errors.SettingsError("the file is in use") if sys.argv[1] == "0" else KeyError("x")
+    yield
+
+web.serve(FastAPI(lifespan=lifespan), port=0)
+"""
+
+
+def test_a_start_up_that_is_refused_ends_it_with_the_sentence_and_without_a_traceback(program: Path) -> None:
+    program.write_text(REFUSED, "utf-8")
+
+    with start(program, 0) as process:
+        output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, output) == (1, "")
+    assert errors.splitlines()[-1] == "client.py: the file is in use"
+    assert "Traceback" not in errors
+
+
+def test_a_start_up_with_a_bug_is_told_with_its_traceback(program: Path) -> None:
+    program.write_text(REFUSED, "utf-8")
+
+    with start(program, 1) as process:
+        output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, output) == (1, "")
+    assert "KeyError: 'x'" in errors
