@@ -1,7 +1,8 @@
 """Run a sample in one command: its environment, the embedded scheduler, the sample's worker and its client.
 
-Three real processes, as by hand in three terminals; their output comes with a prefix each. This file keeps
-to syntax that Python 3.6 can read, so that an old Python gets a sentence instead of a syntax error.
+Three real processes, as by hand in three terminals, or one where the client has the others inside; their
+output comes with a prefix each. This file keeps to syntax that Python 3.6 can read, so that an old Python
+gets a sentence instead of a syntax error.
 """
 
 import sys
@@ -59,7 +60,7 @@ exit codes: 0 the client succeeded, 1 something failed, 2 wrong usage, 130 Ctrl-
 
 @dataclass(frozen=True)
 class Sample:
-    """A folder in `samples/` that has a worker and a client."""
+    """A folder in `samples/` that has a client, and a worker unless that is inside the client."""
 
     folder: Path
 
@@ -104,7 +105,8 @@ class Display:
     """Prints what children say, each line with its prefix."""
 
     def __init__(self, showing: Showing) -> None:
-        names = ["scheduler", *showing.workers, "client", *(["demo"] if showing.demo else [])]
+        beside = ["scheduler", *showing.workers] if showing.workers else []
+        names = [*beside, "client", *(["demo"] if showing.demo else [])]
         self._prefixes = Prefixes(names, wants_colours(sys.stdout, os.environ))
 
     def show(self, line: Line) -> None:
@@ -133,7 +135,7 @@ def readable(text: str) -> str:
 
 def find_samples() -> dict[str, Sample]:
     """Return the samples by name."""
-    return {path.parent.name: Sample(path.parent) for path in sorted(SAMPLES.glob("*/worker.py"))}
+    return {path.parent.name: Sample(path.parent) for path in sorted(SAMPLES.glob("*/client.py"))}
 
 
 def sample_requirements() -> list[Path]:
@@ -147,16 +149,19 @@ def run(sample: Sample, environment: Environment, options: argparse.Namespace) -
     began = time.monotonic()
     showing = sample.showing
     display = Display(showing)
+    where: Addresses | None = None
+    variables = child_variables(DURAKIT_LOG_FORMAT="text")
     with Crew(display.show) as crew:
-        where = start_scheduler(crew, sample, environment, options)
-        variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub, DURAKIT_LOG_FORMAT="text")
+        if showing.workers:
+            where = start_scheduler(crew, sample, environment, options)
+            variables = child_variables(ENDPOINT=where.grpc, TASKHUB=sample.hub, DURAKIT_LOG_FORMAT="text")
         for name, arguments in showing.workers.items():
             crew.start(name, [environment.python, "worker.py", *arguments], sample.folder, variables)
             wait_until(is_worker_ready, crew, name)
-        arguments = options.client_arguments or showing.client_arguments
-        if arguments and not options.client_arguments:
-            display.show(Line("client", "stdout", f"$ python client.py {' '.join(arguments)}"))
-        command = [environment.python, "client.py", *arguments]
+        program = client_command(showing, options)
+        if program != ["client.py"] and not options.client_arguments:
+            display.show(Line("client", "stdout", f"$ python {' '.join(program)}"))
+        command: list[str | Path] = [environment.python, *program]
         if showing.demo:
             crew.start("client", [*command, "--port", "0"], sample.folder, variables)
             page = wait_until(is_client_serving, crew, "client").split()[1]
@@ -166,15 +171,23 @@ def run(sample: Sample, environment: Environment, options: argparse.Namespace) -
             crew.start("client", command, sample.folder, variables)
             result = finish(crew, "client")
         summary = f"\n{sample.name} finished in {time.monotonic() - began:.1f} s: {result}\n"
-        if options.keep:
+        if options.keep and where:
             also = f"Application: {page}\n" if showing.demo else ""
             keep_up(crew, f"{summary}{also}Dashboard: {where.dashboard} (up until Ctrl-C, like all the rest)")
     if crew.unclean:
         first = crew.unclean[0]
         raise ChildFailed(f"The {first.child} did not stop cleanly ({describe_exit(first.code)}).")
     if not options.keep:
-        print(f"{summary}Dashboard: {where.dashboard} (stopped now; --keep leaves it up)", flush=True)
+        also = f"Dashboard: {where.dashboard} (stopped now; --keep leaves it up)" if where else ""
+        print(f"{summary}{also}".rstrip(), flush=True)
     return result
+
+
+def client_command(showing: Showing, options: argparse.Namespace) -> list[str]:
+    """Return the program to start as client, and its arguments: the user's, or those that show it best."""
+    if options.client_arguments:
+        return ["client.py", *options.client_arguments]
+    return [showing.client, *showing.client_arguments]
 
 
 def run_all(environment: Environment, options: argparse.Namespace) -> int:
@@ -328,6 +341,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         if name not in samples:
             parser.error(f"there is no sample {options.sample!r}; there are: {', '.join(samples)}")
         options.sample = samples[name]
+        if options.keep and not options.sample.showing.workers:
+            parser.error(f"{name} has no scheduler to leave up; its README tells how to look at what it did")
     return options
 
 

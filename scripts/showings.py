@@ -19,13 +19,18 @@ class Showing:
     demo: bool = False
     """The client serves until it is stopped; `demo.py --url ...` visits it and prints the result."""
     workers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"worker": ()})
-    """By the name shown before its lines, the arguments of each `worker.py`."""
+    """By the name shown before its lines, the arguments of each `worker.py`; none: the client has scheduler
+    and worker inside, and neither is started beside it.
+    """
+    client: str = "client.py"
+    """The program that shows it best."""
 
 
 SHOWINGS: dict[str, Showing] = {
     "ai_agent": Showing(("--approve-as", "Ann")),
-    "eternal_orchestrations": Showing(("--interval", "2")),
     "async_http_api": Showing(demo=True),
+    "embedded_app": Showing(workers={}, client="crash.py"),
+    "eternal_orchestrations": Showing(("--interval", "2")),
     "human_interaction": Showing(demo=True),
     "monitoring": Showing(("--rows", "55", "--first-wait", "0.5")),
     "sub_orchestrations": Showing(demo=True),

@@ -15,7 +15,12 @@ from showings import SHOWINGS, Showing
 from .fresh_clone import ROOT, environment
 from .programs import TIMEOUT_SECONDS, read_until
 
-PROGRAMS = sorted(ROOT.glob("samples/*/client.py"))
+PROGRAMS = [
+    path
+    for path in sorted(ROOT.glob("samples/*/client.py"))
+    if SHOWINGS.get(path.parent.name, Showing()).workers
+]
+"""Those that look for a scheduler; one that has it inside has a walk of its own."""
 CLIENTS = [path for path in PROGRAMS if not SHOWINGS.get(path.parent.name, Showing()).demo]
 """Those that do their work and end; what web applications answer is tested with each, in `samples/`."""
 WORKERS = sorted(ROOT.glob("samples/*/worker.py"))

@@ -47,7 +47,7 @@ NOT_RUN = {
 }
 """How `sh` blocks begin, and why they are not run."""
 
-SERVERS = re.compile(r"durakit dev$|python worker\.py( .*)?$", re.MULTILINE)
+SERVERS = re.compile(r"durakit dev( .*)?$|python worker\.py( .*)?$", re.MULTILINE)
 """Commands that go on until they are stopped; so does what shows that it is `Serving`."""
 
 

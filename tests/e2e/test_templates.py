@@ -17,7 +17,7 @@ from showings import SHOWINGS, Showing
 from .fresh_clone import ROOT, environment
 from .programs import output_of, read_until, running
 
-EVERY = sorted(path.parent.name for path in ROOT.glob("samples/*/worker.py"))
+EVERY = sorted(path.parent.name for path in ROOT.glob("samples/*/client.py"))
 PATTERNS = EVERY if os.environ.get("DURAKIT_REQUIRE_ALL") else ["function_chaining"]
 
 
@@ -56,11 +56,15 @@ def test_a_project_installs_passes_its_tests_and_runs_outside_the_repository(
 
     output_of([python, "-m", "pytest", "-q"], project, environment())
 
+    showing = SHOWINGS.get(pattern, Showing())
+    if not showing.workers:  # its client has scheduler and worker inside
+        output_of([python, showing.client], project, environment())
+        return
     ports = ["--grpc-port", "0", "--dashboard-port", "0"]
     with running([bin_folder / "durakit", "dev", *ports], project, environment()) as scheduler:
         ready = read_until(scheduler, "durakit is ready: ")[-1]
         endpoint = ready.split("gRPC ")[1].split(",")[0]
-        run_programs(python, project, SHOWINGS.get(pattern, Showing()), endpoint)
+        run_programs(python, project, showing, endpoint)
 
 
 def run_programs(python: Path, project: Path, showing: Showing, endpoint: str) -> None:

@@ -26,6 +26,10 @@ pytestmark = needs_bash
             "Deploy with --scheduler-only and run its worker and client here.",
         ),
         (
+            ("--sample", "embedded_app"),
+            "embedded_app cannot run in Azure, because it has no worker.py, scheduler and worker are",
+        ),
+        (
             ("--allow-ip", "my.host"),
             "--allow-ip has 'my.host'; write an address such as 203.0.113.7, or a range",
         ),

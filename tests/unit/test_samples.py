@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from showings import SHOWINGS, Showing
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted(path.parent for path in ROOT.glob("samples/*/README.md"))
@@ -28,6 +29,16 @@ SECTIONS = [
     "## How to change it",
 ]
 
+EMBEDDED_SECTIONS = [
+    "## Run it",
+    "### By hand",
+    "### With scheduler and workers of their own",
+    "## When things go wrong",
+    "## What to look at in the dashboard",
+    "## How to change it",
+]
+"""Those of a sample that has scheduler and worker inside its client."""
+
 REPEATABLE_LINES = 5
 """As many lines in a row may be the same in two samples; more belong into the SDK."""
 
@@ -35,14 +46,30 @@ LIST_REGISTERED = """
 import json, runpy, sys
 import durakit
 
-def tell(*, orchestrators=(), activities=(), **_):
+def tell(*_, orchestrators=(), activities=(), **__):
     print(json.dumps([fn.__name__ for fn in (*orchestrators, *activities)]))
 
-durakit.run_worker = tell
+def tell_and_end(*arguments, **named):
+    tell(*arguments, **named)
+    sys.exit()
+
+durakit.run_worker, durakit.embedded = tell, tell_and_end
 sys.path.insert(0, ".")
-sys.argv = ["worker.py"]
-runpy.run_path("worker.py", run_name="__main__")
+program = sys.argv.pop()
+sys.argv = [program]
+runpy.run_path(program, run_name="__main__")
 """
+
+
+def is_embedded(sample: Path) -> bool:
+    """Whether its client has scheduler and worker inside."""
+    return not SHOWINGS.get(sample.name, Showing()).workers
+
+
+def own_worker(sample: Path) -> set[str]:
+    """Return the files that a sample has for workers that connect to a scheduler."""
+    return set() if is_embedded(sample) else {"worker.py", ".env.example"}
+
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
 
@@ -51,35 +78,29 @@ every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.
 def test_a_sample_has_the_common_shape(sample: Path) -> None:
     names = {path.name for path in sample.iterdir()}
 
-    assert names >= {
-        "README.md",
-        "workflow.py",
-        "worker.py",
-        "client.py",
-        "test_workflow.py",
-        "requirements.txt",
-        ".env.example",
-    }
+    assert names >= {"README.md", "workflow.py", "client.py", "test_workflow.py", "requirements.txt"}
+    assert names & {"worker.py", ".env.example"} == own_worker(sample)
 
 
 @every_sample
-@pytest.mark.parametrize("name", ["requirements.txt", ".env.example"])
-def test_what_all_samples_need_is_the_same_in_all(sample: Path, name: str) -> None:
-    assert (sample / name).read_text("utf-8") == (MODEL / name).read_text("utf-8")
+def test_what_all_samples_need_is_the_same_in_all(sample: Path) -> None:
+    for name in {"requirements.txt", ".env.example"} & {"requirements.txt", *own_worker(sample)}:
+        assert (sample / name).read_text("utf-8") == (MODEL / name).read_text("utf-8")
 
 
 @every_sample
 def test_a_readme_has_the_common_sections_in_their_order(sample: Path) -> None:
     lines = (sample / "README.md").read_text("utf-8").splitlines()
 
-    assert [line for line in lines if line in SECTIONS] == SECTIONS
+    expected = EMBEDDED_SECTIONS if is_embedded(sample) else SECTIONS
+    assert [line for line in lines if line in {*SECTIONS, *EMBEDDED_SECTIONS}] == expected
     assert "**Use it**" in " ".join(lines)
     assert "**Do not use it**" in " ".join(lines)
 
 
 @every_sample
 def test_programs_leave_connections_credentials_and_logging_to_durakit(sample: Path) -> None:
-    for program in ("worker.py", "client.py"):
+    for program in {"worker.py", "client.py"} & {"client.py", *own_worker(sample)}:
         tree = ast.parse((sample / program).read_text("utf-8"))
         imported = {
             name
@@ -103,7 +124,11 @@ def test_names_are_unique_so_that_all_samples_may_share_a_hub() -> None:
     owners = defaultdict(set)
     for sample in SAMPLES:
         listed = subprocess.run(
-            [sys.executable, "-c", LIST_REGISTERED], cwd=sample, capture_output=True, text=True, check=True
+            [sys.executable, "-c", LIST_REGISTERED, "client.py" if is_embedded(sample) else "worker.py"],
+            cwd=sample,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for line in listed.splitlines():
             for name in json.loads(line):

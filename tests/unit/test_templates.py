@@ -14,6 +14,7 @@ import pytest
 from durakit.templates import CannotMake, find_templates, make_project
 from durakit.templates.readme import rewritten
 from durakit.templates.wheel import write_wheel
+from showings import SHOWINGS, Showing
 
 PATTERNS = sorted(find_templates())
 
@@ -61,18 +62,26 @@ def test_a_project_has_what_a_project_needs(tmp_path: Path, pattern: str) -> Non
 
     names = {path.name for path in (tmp_path / "mine").iterdir()}
     assert names >= {
-        "worker.py",
         "client.py",
         "workflow.py",
         "test_workflow.py",
         "README.md",
         "requirements.txt",
-        "Dockerfile",
-        ".dockerignore",
-        ".env.example",
         ".gitignore",
         "vendor",
     }
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_project_with_a_worker_has_its_settings_and_its_image(tmp_path: Path, pattern: str) -> None:
+    make_project(pattern, tmp_path / "mine")
+
+    names = {path.name for path in (tmp_path / "mine").iterdir()}
+    for_workers = {"worker.py", ".env.example", "Dockerfile", ".dockerignore"}
+    is_embedded = not SHOWINGS.get(pattern, Showing()).workers
+    assert names & for_workers == (set() if is_embedded else for_workers)
+    readme = (tmp_path / "mine" / "README.md").read_text("utf-8")
+    assert ("docker build -t mine ." in readme) == (not is_embedded)
 
 
 def test_the_requirements_name_the_wheel_beside_them_and_never_a_bare_durakit(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ function Test-Region([string] $Region, [string] $Option) {
 }
 
 function Get-Sample([string] $Root) {
-    Get-ChildItem -Path (Join-Path $Root 'samples' '*' 'worker.py') | ForEach-Object { $_.Directory.Name } | Sort-Object
+    Get-ChildItem -Path (Join-Path $Root 'samples' '*' 'client.py') | ForEach-Object { $_.Directory.Name } | Sort-Object
 }
 
 # Why no worker in Azure can serve the sample; nothing if one can.

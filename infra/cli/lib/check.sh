@@ -47,9 +47,9 @@ check_region() {
 
 # samples_in REPOSITORY: their names, one a line.
 samples_in() {
-  for _worker in "$1"/samples/*/worker.py; do
-    _worker=${_worker%/worker.py}
-    printf '%s\n' "${_worker##*/}"
+  for _client in "$1"/samples/*/client.py; do
+    _client=${_client%/client.py}
+    printf '%s\n' "${_client##*/}"
   done
 }
 
@@ -60,7 +60,7 @@ reason_to_stay_at_home() {
 
 # check_sample REPOSITORY SAMPLE OPTION
 check_sample() {
-  if ! matches "$2" '[A-Za-z0-9_]+' || [ ! -f "$1/samples/$2/worker.py" ]; then
+  if ! matches "$2" '[A-Za-z0-9_]+' || [ ! -f "$1/samples/$2/client.py" ]; then
     problem "$3 is '$2', which is no sample; there are: $(samples_in "$1" | tr '\n' ' ' | sed 's/ $//; s/ /, /g')."
   elif [ -n "$(reason_to_stay_at_home "$1" "$2")" ]; then
     problem "$2 cannot run in Azure, because $(reason_to_stay_at_home "$1" "$2"). Deploy with --scheduler-only and run its worker and client here."

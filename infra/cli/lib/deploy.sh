@@ -90,7 +90,7 @@ check_options() {
   elif ! $scheduler_only; then
     sample=${sample:-function_chaining}
     check_sample "$root" "$sample" --sample
-  elif [ -n "$sample" ] && [ ! -f "$root/samples/$sample/worker.py" ]; then
+  elif [ -n "$sample" ] && [ ! -f "$root/samples/$sample/client.py" ]; then
     check_sample "$root" "$sample" --sample
   fi
   check_addresses "$addresses" --allow-ip

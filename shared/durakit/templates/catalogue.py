@@ -48,6 +48,11 @@ class Template:
         lines = (line.strip() for line in (self.folder / "README.md").read_text("utf-8").splitlines())
         return next((line for line in lines if line and not line.startswith("#")), "")
 
+    @property
+    def has_worker(self) -> bool:
+        """Whether its worker is a program of its own, and not inside the client with the scheduler."""
+        return (self.folder / "worker.py").exists()
+
     def files(self) -> Iterator[Path]:
         """Yield its files, relative to its folder, in alphabetical order."""
         return source_files(self.folder)

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from durakit.templates.catalogue import CannotMake, Template, find_templates
@@ -107,8 +108,11 @@ def _fill(folder: Path, template: Template, *, project: str) -> None:
     wheel = write_wheel(folder / "vendor")
     replacement = rf"# durakit, the very version this project was made with\n./vendor/{wheel.name}\1"
     _edit(folder / "requirements.txt", lambda text: _FROM_REPOSITORY.sub(replacement, text))
-    _edit(folder / "README.md", lambda text: rewritten(text, project=project, pattern=template.name))
+    readme = partial(rewritten, project=project, pattern=template.name, has_worker=template.has_worker)
+    _edit(folder / "README.md", readme)
     (folder / ".gitignore").write_text(_GITIGNORE, "utf-8")
+    if not template.has_worker:  # one process that owns its file; nothing to run twice, so no image either
+        return
     (folder / ".dockerignore").write_text(_DOCKERIGNORE, "utf-8")
     (folder / "Dockerfile").write_text(_DOCKERFILE, "utf-8")
 

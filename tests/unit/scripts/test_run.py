@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import run
 from processes import Line
-from run import Sample, child_variables, is_worker_ready, parse, readable
+from run import Sample, child_variables, client_command, is_worker_ready, parse, readable
 
 SCRIPTS = Path(run.__file__).parent
 
@@ -49,6 +49,22 @@ def test_wrong_usage_is_refused_in_one_line(
 
     assert caught.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_sample_with_its_scheduler_inside_leaves_none_up(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["embedded_app", "--keep"])
+
+    assert capsys.readouterr().err.endswith(
+        "embedded_app has no scheduler to leave up; its README tells how to look at what it did\n"
+    )
+
+
+def test_arguments_are_for_the_client_also_where_another_program_shows_the_sample() -> None:
+    options = parse(["embedded_app", "--", "data/2026-03-02"])
+
+    assert client_command(options.sample.showing, options) == ["client.py", "data/2026-03-02"]
+    assert client_command(options.sample.showing, parse(["embedded_app"])) == ["crash.py"]
 
 
 def test_the_list_tells_what_each_sample_is_for(capsys: pytest.CaptureFixture[str]) -> None:
