@@ -179,6 +179,23 @@ def test_the_web_application_goes_on_after_a_kill_and_takes_the_answer(start: St
     assert ended.json["result"]["visits"] == 120  # type: ignore[index]
 
 
+def test_a_failed_import_is_tried_again_when_it_is_asked_for_again(start: Start, tmp_path: Path) -> None:
+    inbox = tmp_path / "inboxes" / "night"
+    inbox.mkdir(parents=True)
+    (inbox / "graz.csv").write_text("who,when\n")
+    app = start("app.py", "--port", "0", "--inboxes", str(inbox.parent))
+    night = f"{app.wait_for('Serving ').split()[1]}/imports/night"
+
+    request("POST", night)
+    failed = request_until(night, lambda answer: answer.json["status"] == "failed")
+    (inbox / "graz.csv").write_text("time,email,amount\n09:00,ada@example.com,1.50\n")
+    request("POST", night)
+    ended = request_until(night, lambda answer: answer.json["status"] == "completed")
+
+    assert failed.json["error"] == f"{inbox}/graz.csv begins with 'who,when'; expected 'time,email,amount'"
+    assert ended.json["done"] == ["graz: 1 visits", "1 visits of 1 customers in one table"]
+
+
 def test_an_import_that_nobody_started_and_a_night_that_is_not_there_are_404(start: Start) -> None:
     app = start("app.py", "--port", "0")
     imports = f"{app.wait_for('Serving ').split()[1]}/imports"
