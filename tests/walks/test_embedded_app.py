@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -61,7 +62,9 @@ def test_a_killed_import_goes_on_and_repeats_no_finished_step(start: Start, outp
     lines = start("client.py").finish()
 
     after = written(output)
-    done = int(re.fullmatch(rf"Going on with visits-{NIGHT}; (\d) of 9 steps are done", lines[0])[1])  # type: ignore[index]
+    told = re.fullmatch(rf"Going on with visits-{NIGHT}; (\d) of 9 steps are done", lines[0])
+    assert told is not None
+    done = int(told[1])
     assert done >= 3
     assert numbers(lines) == [*range(done + 1, 10)]
     assert lines[-1] == f"{RESULT}{output}/{NIGHT}/all/customers.csv"
@@ -158,7 +161,7 @@ def test_the_web_application_goes_on_after_a_kill_and_takes_the_answer(start: St
     started = request("POST", f"{imports}/{NIGHT}")
     same = request("POST", f"{imports}/{NIGHT}")
     early = request("POST", f"{imports}/{NIGHT}/answer", {"says": "go on"})
-    request_until(f"{imports}/{NIGHT}", lambda answer: len(answer.json["done"]) >= 2)  # type: ignore[arg-type]
+    request_until(f"{imports}/{NIGHT}", lambda answer: len(cast("list[str]", answer.json["done"])) >= 2)
     app.kill()
 
     again = start("app.py", "--port", "0")
@@ -176,7 +179,7 @@ def test_the_web_application_goes_on_after_a_kill_and_takes_the_answer(start: St
         "3 bad rows in dresden, munich, vienna: go on without them, or read the files again?"
     )
     assert (refused.status, taken.status, late.status) == (422, 202, 409)
-    assert ended.json["result"]["visits"] == 120  # type: ignore[index]
+    assert cast("dict[str, int]", ended.json["result"])["visits"] == 120
 
 
 def test_a_failed_import_is_tried_again_when_it_is_asked_for_again(start: Start, tmp_path: Path) -> None:

@@ -64,7 +64,12 @@ def test_versions_of_one_name_wait_in_lines_of_their_own() -> None:
 
 def everything(queue: WorkQueue[str]) -> str:
     taken: list[str] = []
-    queue.drain(lambda key, item: not taken.append(item))  # type: ignore[func-returns-value]
+
+    def place(key: Key, item: str) -> bool:
+        taken.append(item)
+        return True
+
+    queue.drain(place)
     return " ".join(taken)
 
 
