@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line()
     options = parser.parse_args(arguments)
     if options.render is not None:
-        publish(report.from_json(options.render.read_text()), options.markdown)
+        runs = [report.from_json(path.read_text()) for path in options.render]
+        publish(report.joined(runs), options.markdown)
         return 0
     try:
         variants = chosen_variants(options.variants)
@@ -91,7 +92,9 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all records there")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the report there, with plots")
-    parser.add_argument("--render", type=Path, metavar="JSON", help="only the report of an earlier run")
+    parser.add_argument(
+        "--render", type=Path, nargs="+", metavar="JSON", help="only the report of earlier runs, as one"
+    )
     parser.add_argument(
         "--profile", type=names, metavar="ROLES", help="sample scheduler,worker,client with py-spy; one round"
     )

@@ -41,6 +41,20 @@ class Run:
         return next(iter(self.variants))
 
 
+def joined(runs: Sequence[Run]) -> Run:
+    """One run that has the rounds of all; facts are the last one's, but for when and how they were made."""
+    *_, last = runs
+    records: list[Record] = []
+    rounds = 0
+    for run in runs:
+        records += [dataclasses.replace(record, round=record.round + rounds) for record in run.records]
+        rounds += run.rounds
+    lines = list(dict.fromkeys(line for run in runs for line in run.lines))
+    variants = {key: title for run in runs for key, title in run.variants.items()}
+    made = "; ".join(run.facts["made"] for run in runs if "made" in run.facts)
+    return Run({**last.facts, "made": made}, variants, lines, records, rounds)
+
+
 def markdown(run: Run, goals: Sequence[Goal] = ()) -> str:
     """The whole report."""
     parts = [
@@ -57,8 +71,9 @@ def markdown(run: Run, goals: Sequence[Goal] = ()) -> str:
 
 def results_section(run: Run) -> str:
     """Medians of every variant, and how many times better each is than the baseline."""
+    rounds = "1 round" if run.rounds == 1 else f"up to {run.rounds} rounds"
     caption = (
-        f"Medians of {run.rounds} round{'' if run.rounds == 1 else 's'}; × better than `{run.baseline}` "
+        f"Medians of {rounds}; × better than `{run.baseline}` "
         "compares within a round: median (lowest to highest)."
     )
     shown = side_by_side(run) if len(run.variants) <= MOST_SIDE_BY_SIDE else one_below_another(run)

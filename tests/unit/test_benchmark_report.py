@@ -58,6 +58,20 @@ def test_a_ratio_compares_neighbours_of_the_same_round_and_shows_its_spread() ->
     assert figures.ratio_to(records, "durakit", "peer", "w", RATE) == figures.Ratio(4.0, 3.0, 5.0)
 
 
+def test_runs_that_are_joined_count_as_rounds_of_one() -> None:
+    def run(ours: float, *lines: Any) -> Any:
+        return run_of(
+            record(1, "peer", "w", rate=10.0), record(1, "durakit", "w", rate=ours), lines=lines, rounds=1
+        )
+
+    line = report.Line("w", RATE)
+    joined = report.joined([run(40.0, line), run(60.0, line)])
+
+    assert joined.rounds == 2
+    assert joined.lines == [line]
+    assert figures.ratio_to(joined.records, "durakit", "peer", "w", RATE) == figures.Ratio(5.0, 4.0, 6.0)
+
+
 def test_a_ratio_is_above_one_when_a_lower_figure_is_better_and_ours_is_lower() -> None:
     records = [record(1, "peer", "w", p50=20.0), record(1, "durakit", "w", p50=5.0)]
     assert figures.ratio_to(records, "durakit", "peer", "w", P50).median == 4.0
