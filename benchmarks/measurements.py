@@ -102,11 +102,15 @@ class ClientMeasurement(Measurement):
         with variant.deploy(place) as deployment:
             warm_up(deployment)
             with watch(deployment, f"{self.name} {variant.key}"):
-                before = deployment.cpu_seconds()
-                reply = deployment.request(self._request)
-                after = deployment.cpu_seconds()
-        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
+                reply, cpu = self._run(deployment)
         return Taken({figure.name: self._value(figure, reply) for figure in self.figures}, cpu)
+
+    def _run(self, deployment: Deployment) -> tuple[dict[str, Any], dict[str, float]]:
+        """The answer to the request, and the milliseconds of CPU time an item cost each process."""
+        before = deployment.cpu_seconds()
+        reply = deployment.request(self._request)
+        after = deployment.cpu_seconds()
+        return reply, {role: (after[role] - before[role]) * 1000 / self._items for role in before}
 
     def _value(self, figure: Figure, reply: dict[str, Any]) -> float:
         if figure.name == "p50":
@@ -129,14 +133,11 @@ class Hoard(ClientMeasurement):
         with variant.deploy(place) as deployment:
             warm_up(deployment)
             with watch(deployment, f"{self.name} {variant.key}"):
-                before = deployment.cpu_seconds()
-                reply = deployment.request(self._request)
-                after = deployment.cpu_seconds()
+                reply, cpu = self._run(deployment)
             peaks = {
                 f"{role} peak": child.peak_resident_bytes() / MEBIBYTE
                 for role, child in deployment.processes.items()
             }
-        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
         held = {figure.name: peaks[figure.name] for figure in self.PEAKS if figure.name in peaks}
         return Taken({"rate": self._items / float(reply["seconds"]), **held}, cpu)
 
@@ -158,15 +159,12 @@ class Eternal(ClientMeasurement):
             scheduler = deployment.processes.get("scheduler")
             memory = scheduler.resident_bytes() if scheduler else 0
             data = bytes_below(place)
-            before = deployment.cpu_seconds()
-            reply = deployment.request(self._request)
-            after = deployment.cpu_seconds()
+            reply, cpu = self._run(deployment)
             grown = {
                 "scheduler memory growth": ((scheduler.resident_bytes() if scheduler else 0) - memory)
                 / MEBIBYTE,
                 "data growth": (bytes_below(place) - data) / MEBIBYTE,
             }
-        cpu = {role: (after[role] - before[role]) * 1000 / self._items for role in before}
         values = {figure.name: grown.get(figure.name, 0.0) for figure in self.GROWTH}
         return Taken({"rate": self._items / float(reply["seconds"]), **values}, cpu)
 

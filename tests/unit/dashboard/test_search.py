@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from durakit.dashboard.embedded import questions
@@ -53,9 +54,9 @@ class House:
         worker.leave()
         self.rig.advance(10)
 
-    def chosen(self, text: str, **more: object) -> list[int] | None:
+    def chosen(self, text: str, **more: Any) -> list[int] | None:
         """Return the rows that the index leads to; None: it cannot help now."""
-        found = self.search.candidates(self.reading, 1, InstanceFilter(text=text, **more)).rows  # type: ignore[arg-type]
+        found = self.search.candidates(self.reading, 1, InstanceFilter(text=text, **more)).rows
         return None if found is None else list(found)
 
     def found(self, text: str) -> list[str]:

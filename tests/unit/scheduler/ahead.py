@@ -12,7 +12,7 @@ import copy
 import itertools
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from durakit.scheduler.refusal import Refusal
@@ -169,17 +169,16 @@ class GoesAhead:
         ]
         return actions, self.draw_end()
 
-    def action(self, number: int) -> pb.OrchestratorAction:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+        # Of the state machine that this is mixed into.
 
-    def ending(self, end: str, carried: list[str]) -> list[pb.OrchestratorAction]:
-        raise NotImplementedError
+        def action(self, number: int) -> pb.OrchestratorAction: ...
 
-    def draw_status(self) -> str | None:
-        raise NotImplementedError
+        def ending(self, end: str, carried: list[str]) -> list[pb.OrchestratorAction]: ...
 
-    def draw_end(self) -> str:
-        raise NotImplementedError
+        def draw_status(self) -> str | None: ...
+
+        def draw_end(self) -> str: ...
 
     # --- the scheduler
 
