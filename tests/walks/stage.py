@@ -75,7 +75,10 @@ class Program:
 
     def finish(self, code: int = 0) -> list[str]:
         """Wait for its end, which must have this exit code, and return all its lines."""
-        assert self.process.wait(TIMEOUT_SECONDS) == code, self.text
+        try:
+            assert self.process.wait(TIMEOUT_SECONDS) == code, self.text
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"It does not end. It has printed:\n{self.text}") from None
         self._reader.join(TIMEOUT_SECONDS)
         return self.lines
 

@@ -111,6 +111,7 @@ class TaskHubGrpcClient:
         """Close the connection, unless it was made from a channel of the caller's."""
         self._link.close()
         self._connection.close()
+        self._link.join()
 
     def schedule_new_orchestration(
         self,

@@ -18,11 +18,14 @@ from grpc import StatusCode
 from durakit.client.link import CLOSED, HELLO_SECONDS, Calls, Occasion, Replies, Waiting, lost
 from durakit.errors import DurakitError
 from durakit.wire.messages import link_pb2 as link
-from durakit.wire.status import status_code
+from durakit.wire.status import forget_traceback, status_code
 
 if TYPE_CHECKING:
     from durakit.client.operations import Call
     from durakit.wire.connection import Connection
+
+#: How long to wait for a link that was ended; there is nothing left that could hold it up.
+END_SECONDS = 5.0
 
 
 class SyncLink:
@@ -36,6 +39,7 @@ class SyncLink:
         self._is_closed = False
         self._stream: Any = None
         self._open: _OpenLink | None = None
+        self._serving: threading.Thread | None = None
         self.opened = threading.Event()
         """Set while there is an open link."""
 
@@ -50,7 +54,8 @@ class SyncLink:
             if replies is not None:
                 return replies
         elif self._occasion.arises():
-            threading.Thread(target=self._serve, name="durakit-client-link", daemon=True).start()
+            self._serving = threading.Thread(target=self._serve, name="durakit-client-link", daemon=True)
+            self._serving.start()
         return [None] * len(calls)
 
     def drop(self) -> None:
@@ -64,6 +69,11 @@ class SyncLink:
         self._is_closed = True
         self._occasion.never()
         self.drop()
+
+    def join(self) -> None:
+        """Wait until a link that was closed has ended; to be called when its connection is closed, too."""
+        if self._serving is not None:
+            self._serving.join(END_SECONDS)
 
     def _serve(self) -> None:
         """Open a link and read it until it ends; a thread of its own."""
@@ -90,6 +100,7 @@ class SyncLink:
             details = error.details() if hasattr(error, "details") else str(error)
             if status_code(error) is StatusCode.UNIMPLEMENTED:
                 self._occasion.never()
+            forget_traceback(error)
         except (DurakitError, ValueError) as error:
             # No access token, or the channel was closed under our feet.
             details = str(error)

@@ -146,6 +146,16 @@ def status_code(error: grpc.RpcError) -> StatusCode:
     return code if isinstance(code, StatusCode) else StatusCode.UNKNOWN
 
 
+def forget_traceback(error: grpc.RpcError) -> None:
+    """Let go of the frames that the error of a stream came through; call it where that has been handled.
+
+    A stream of gRPC raises itself, so with its traceback it is a cycle, which Python may free as late as when
+    the process ends. Freeing takes the stream's lock; a thread that the ending process has stopped may hold
+    it for ever.
+    """
+    error.__traceback__ = None
+
+
 def _cause(details: str | None) -> str:
     """The innermost part of gRPC's chain of reasons; `details()` keeps the whole."""
     lines = (details or "").strip().splitlines()

@@ -24,6 +24,7 @@ from durakit.wire.messages import link_pb2
 from durakit.wire.messages import orchestration_pb2 as pb
 
 from ..fake_scheduler import DEADLINE_SECONDS, FakeLink, FakeScheduler
+from ..leftovers import no_stream_left
 
 COMPLETED = pb.GetInstanceResponse(
     exists=True,
@@ -417,6 +418,27 @@ def test_closing_cancels_calls_as_closing_the_channel_does(
         outcome(made)
     assert caught.value.details() == "Channel closed!"
     assert opened.has_ended.wait(DEADLINE_SECONDS)
+
+
+ENDS: list[Callable[[FakeLink], None]] = [
+    lambda _: None,
+    lambda opened: opened.end(),
+    lambda opened: opened.end(grpc.StatusCode.UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=["here", "ended-there", "broken"])
+def test_a_closed_client_leaves_no_thread_and_no_stream(
+    end: Callable[[FakeLink], None], scheduler: FakeScheduler
+) -> None:
+    with no_stream_left():
+        with TaskHubGrpcClient(host_address=scheduler.address) as client:
+            client.get_orchestration_state("nobody")
+            opened = scheduler.next_link()
+            assert client._link.opened.wait(DEADLINE_SECONDS)
+            end(opened)
+
+        assert "durakit-client-link" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_client_that_nobody_closed_leaves_no_link_behind(scheduler: FakeScheduler) -> None:

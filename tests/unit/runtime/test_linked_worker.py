@@ -18,6 +18,7 @@ from durakit.wire.methods import LINK_HEADER, LINK_METHOD, LINK_SERVICE
 from durakit.worker import TaskHubGrpcWorker, VersioningOptions, VersionMatchStrategy
 
 from ..fake_scheduler import FakeScheduler, first_turn_item
+from ..leftovers import no_stream_left
 
 SOON_SECONDS = 20.0
 INSTANCE = "i1"
@@ -165,6 +166,12 @@ def activity(token: str, name: str = "add") -> bytes:
 def run_activity(opened: Opened, through: int, token: str) -> link.Up:
     opened.downs.put(link.Down(durable_through=through, items=[activity(token)]))
     return opened.next_up()
+
+
+def test_a_stopped_worker_leaves_no_stream() -> None:
+    offers = OffersLinks()
+    with no_stream_left(), working(offers):
+        begin(offers.next_link())
 
 
 def test_a_worker_runs_the_next_turn_ahead_and_gives_back_the_item_that_asks_for_it() -> None:
