@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durakit.scheduler.agenda import SECOND
-from durakit.scheduler.deliveries import Deliveries
+from durakit.scheduler.deliveries import Deliveries, TurnDelivery
 from durakit.scheduler.machine import arrivals, turns
 from durakit.scheduler.machine.instance import Instance, OpenTask
 from durakit.scheduler.machine.machine import Machine
@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 UNSERVED_DELAY_NS = 10 * SECOND
 """How long work may wait for a worker that offers it before the log says so."""
+REST_FACTOR = 4
+"""For a worker without sessions a turn means to read the whole history. While it has more of an instance's
+activities than it can take at once, that instance's turns follow one another at so many times the distance of
+what the last one took: else a fan-in of n would cost n squared, and the worker would do nothing but read."""
 SUSPICIOUS_OFFERS = 5
 """After so many deliveries without an answer the log says so: something is wrong with the item."""
 
@@ -53,13 +57,37 @@ class Dispatch:
         self.turns: WorkQueue[Instance] = WorkQueue()
         self.tasks: WorkQueue[OpenTask] = WorkQueue()
 
-    def offer_turn(self, instance: Instance) -> None:
-        """Put an instance that has something to do in line."""
+    def offer_turn(self, instance: Instance, now: int) -> None:
+        """Put an instance that has something to do in line, or let it rest until more has come together."""
+        if self._rests(instance, now):
+            return
         instance.queued = True
         self.turns.push((instance.name, instance.version or ""), instance, instance.row)
 
+    def let_rest(self, delivery: TurnDelivery, now: int) -> None:
+        """A turn has been answered: its worker may be due for other work."""
+        if not delivery.stream.offer.sessions:
+            rest_ns = REST_FACTOR * (now - delivery.given_ns)
+            delivery.turn.instance.rests_until_ns = now + rest_ns
+
+    def _rests(self, instance: Instance, now: int) -> bool:
+        # Anything but one more result is worth a turn at once.
+        is_result = instance.inbox[-1].kind == "taskCompleted"
+        if not (is_result and instance.tasks_in_line and now < instance.rests_until_ns):
+            return False
+        if not instance.rest_ends:
+            instance.rest_ends = True
+
+            def end(_: int) -> None:
+                instance.rest_ends = False
+                self._machine.journal.turns.append(instance)
+
+            self._at(instance.rests_until_ns, end)
+        return True
+
     def offer_task(self, task: OpenTask) -> None:
         """Put an activity in line."""
+        task.instance.tasks_in_line += 1
         self.tasks.push((task.name, task.version), task, task.instance.row)
 
     def hand_out(self, now: int) -> None:
@@ -105,12 +133,14 @@ class Dispatch:
 
     def _place_task(self, key: Key, task: OpenTask, now: int) -> bool:
         if not arrivals.is_open(task):
+            task.instance.tasks_in_line -= 1
             return True
         for stream in self.streams:
             if stream.takes_task(key):
                 delivery = self._deliveries.open_task(stream, task, now)
                 stream.send(framing.activity_item(task.request, delivery.token))
                 self._rotate(stream)
+                task.instance.tasks_in_line -= 1
                 return True
         self._watch(key, self.tasks, turn=False, now=now)
         return False

@@ -234,6 +234,7 @@ class TaskHub:
             delivery.stream.answered += 1
             delivery.stream.seen_ns = now
             turns.complete(self.machine, delivery.turn, whole, now)
+            self._dispatch.let_rest(delivery, now)
             instance.offers = 0
             instance.hints = hints.take(whole)
             instance.session = delivery.stream if delivery.stream.offer.sessions else None
@@ -388,7 +389,7 @@ class TaskHub:
             self._at(scheduled, lambda _: self.machine.journal.turns.append(instance))
             return
         if instance.wants_turn(self.machine.journal.committed, now):
-            self._dispatch.offer_turn(instance)
+            self._dispatch.offer_turn(instance, now)
 
     def release_task(self, task: OpenTask) -> None:
         """A group is on disk that scheduled this activity, or its delivery came to nothing."""

@@ -114,6 +114,9 @@ class Instance:
         group: number of the last journal that changed the instance itself, arrivals not counted.
         history: blobs of the turns, or None when they are only in the store.
         queued: whether it stands in line for a worker.
+        tasks_in_line: how many activities that it scheduled do.
+        rests_until_ns: until when its next turn may be held back, for more to come together.
+        rest_ends: whether somebody will look when that is over.
         offers: how often its turn was given to a worker since the last answer.
         session: the stream whose worker keeps this execution in memory, if any.
         session_token: completion token of the last turn that it was asked for, which names that copy.
@@ -151,6 +154,9 @@ class Instance:
     children: dict[int, str] = field(default_factory=dict)
     turn: Turn | None = None
     queued: bool = False
+    tasks_in_line: int = 0
+    rests_until_ns: int = 0
+    rest_ends: bool = False
     offers: int = 0
     session: object | None = None
     session_token: str = ""
