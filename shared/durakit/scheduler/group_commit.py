@@ -3,7 +3,8 @@
 While next to no work was just handed out and the disk answers fast, each request is committed right where it
 was handled, which saves two thread hand-offs and a turn of the loop a step. When more was, answers will come
 many at once; then, or when the disk is slow, a writer thread commits while the loop collects the next group.
-There is no timer: a group is whatever came while the last one was being written.
+There is no timer: a group is whatever came while the last one was being written, and, as long as answers are
+expected, in the next few turns of the loop.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ INLINE_ITEMS = 2
 """Work items just handed out and not answered, up to which a request is committed where it was handled.
 
 How closely requests follow one another would not tell: commits on the loop space them out."""
+PATIENT_TURNS = 120
+"""Turns of the loop for which a group stays open to answers that are expected. A unary call takes ten.
+
+For each commit the writer thread wants the interpreter some fifty times, so few large groups are far cheaper
+than many small ones: sixteen orchestrations at once run 1.4 times as fast over unary calls."""
 INLINE_SECONDS = 0.0006
 """Average time a commit may take to be done on the loop."""
 LONGEST_SLEEP_SECONDS = 30.0
@@ -57,6 +63,7 @@ class GroupCommit:
         self._engine = engine
         self._loop = loop
         self._flush_planned = False
+        self._turns_waited = 0
         self._is_closed = False
         self._writing: _Awaited | None = None
         self._collecting: _Awaited | None = None
@@ -166,9 +173,15 @@ class GroupCommit:
             self._loop.call_soon(self._flush_as_planned)
 
     def _flush_as_planned(self) -> None:
-        self._flush_planned = False
-        if not self._is_closed:
-            self._flush()
+        if self._is_closed:
+            return
+        may_wait = self._turns_waited < PATIENT_TURNS and not self._inline
+        if may_wait and self._engine.answers_expected(1):
+            self._turns_waited += 1
+            self._loop.call_soon(self._flush_as_planned)
+            return
+        self._flush_planned, self._turns_waited = False, 0
+        self._flush()
 
     def _flush(self) -> StoreError | None:
         """Commit what was collected, here or on the writer thread; return why that failed here."""
@@ -218,7 +231,10 @@ class GroupCommit:
     def _written(self, group: Group, awaited: _Awaited, error: StoreError | None) -> None:
         self._writing = None
         self._finish(group, awaited, error)
-        self._flush()
+        if self._engine.is_idle:
+            self._set_alarm()
+        else:
+            self._touched()
 
     def _finish(self, group: Group, awaited: _Awaited | None, error: StoreError | None) -> None:
         spoiled, self._spoiled = self._spoiled, None

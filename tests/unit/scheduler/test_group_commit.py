@@ -139,6 +139,33 @@ def test_when_more_was_handed_out_requests_wait_for_one_commit_together() -> Non
     on_a_loop(scenario)
 
 
+@pytest.mark.parametrize(("age_ns", "written"), [(0, False), (SECOND, True)])
+def test_a_group_stays_open_for_some_turns_while_answers_are_expected(
+    monkeypatch: pytest.MonkeyPatch, age_ns: int, written: bool
+) -> None:
+    # Whatever is written is written by the writer thread.
+    monkeypatch.setattr(group_commit, "INLINE_SECONDS", 0.0)
+
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        hand_out(rig, 1)
+        rig.now += age_ns
+        start(rig, "a")
+        first = commits.durable()
+        for _ in range(group_commit.PATIENT_TURNS // 2):
+            await asyncio.sleep(0)
+        start(rig, "b")
+        second = commits.durable()
+
+        assert first is not None
+        assert second is not None
+        assert (first is not second) == written
+        await second
+        assert on_disk(rig, "a")
+        assert on_disk(rig, "b")
+
+    on_a_loop(scenario)
+
+
 def test_work_handed_out_long_ago_does_not_count() -> None:
     async def scenario(rig: Rig, commits: GroupCommit) -> None:
         hand_out(rig, 3)
