@@ -168,6 +168,12 @@ class Engine:
 
     # --- groups
 
+    def hand_out(self) -> None:
+        """Give workers what is in line: answers made room for it, even if they are not on disk yet."""
+        now = self.now()
+        for hub in self._touched:
+            hub.hand_out(now)
+
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to commit, release or dispatch."""

@@ -112,6 +112,7 @@ class GroupCommit:
             raise error
         if self._collecting is None:
             self._collecting = _Awaited(self._loop)
+        self._engine.hand_out()
         self._touched()
         return self._collecting
 

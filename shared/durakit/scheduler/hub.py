@@ -421,6 +421,10 @@ class TaskHub:
         self._deliveries.forget_spent(group)
         self._dispatch.hand_out(now)
 
+    def hand_out(self, now: int) -> None:
+        """Give workers what is in line, which is all on disk, as far as they have room."""
+        self._dispatch.hand_out(now)
+
     def abort(self, error: Exception) -> None:
         """The scheduler cannot go on with this hub: tell every stream and everyone who waits."""
         for stream in self.streams:

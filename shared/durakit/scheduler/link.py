@@ -30,10 +30,12 @@ from durakit.wire.methods import BY_NAME
 
 logger = logging.getLogger(__name__)
 
-MOST_ITEMS = 256
+MOST_ITEMS = 100
+"""What one message to the worker or client holds: half of what a worker on two processors works on at a time,
+so that it works on one half while the other is under way."""
 MOST_BYTES = 1024 * 1024
-"""What one message to the worker or client holds; a single larger item goes alone, a larger reply not at
-all: its caller is told to ask by a unary call."""
+"""The same in bytes; a single larger item goes alone, a larger reply not at all: its caller is told to ask by
+a unary call."""
 MOST_REPLIES = 4096
 """Replies that the other end has not taken yet, up to which further messages are read."""
 

@@ -12,7 +12,7 @@ from durakit.scheduler.group_commit import GroupCommit
 from durakit.scheduler.store import Batch, StoreError
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .rig import SECOND, Rig
+from .rig import SECOND, Rig, result_of, schedule
 
 
 def on_a_loop(scenario: Callable[[Rig, GroupCommit], Awaitable[None]]) -> Rig:
@@ -162,6 +162,24 @@ def test_a_group_stays_open_for_some_turns_while_answers_are_expected(
         await second
         assert on_disk(rig, "a")
         assert on_disk(rig, "b")
+
+    on_a_loop(scenario)
+
+
+def test_an_answer_makes_room_for_the_next_item_before_it_is_on_disk() -> None:
+    async def scenario(rig: Rig, commits: GroupCommit) -> None:
+        worker = rig.worker(tasks=4)
+        rig.start()
+        worker.do(*(schedule(number) for number in range(5)))
+        first, *_ = worker.items()
+
+        rig.request("CompleteActivityTask", result_of(first))
+        pending = commits.durable()
+
+        assert pending is not None
+        assert worker.item().activityRequest.taskId == 4
+        assert not pending.done()
+        await pending
 
     on_a_loop(scenario)
 
