@@ -22,7 +22,7 @@ KNOWN_FROM, KNOWN_BELOW = (1, 74), (1, 86)
 BACKUP_POLL_VARIABLE = "GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"
 #: Without the EventEngine nobody watches a channel on which no call waits, but for a look this often. It is
 #: also how long a new connection to a scheduler that is back goes unnoticed; gRPC's own choice is 5,000.
-BACKUP_POLL_MS = 200
+BACKUP_POLL_MS = 300
 
 
 def apply() -> bool:
