@@ -81,13 +81,14 @@ class Hints:
         events: names of external events that the orchestrator waits for, in order.
         timers: ids of timers that end a wait for them.
         is_waiting: False: nothing that can arrive is awaited.
-        attempts: (present, most) attempt of calls, by task or retry timer id.
+        attempts: how many there are at most, of calls that wait for another one, by the id of the one that
+            failed.
     """
 
     events: tuple[str, ...] = ()
     timers: frozenset[int] = frozenset()
     is_waiting: bool = True
-    attempts: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    attempts: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

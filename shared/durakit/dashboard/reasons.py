@@ -140,8 +140,8 @@ def _retry(case: Case) -> Reason | None:
     number = len(step.attempts)
     most = None
     if case.facts.hints is not None:
-        known = case.facts.hints.attempts.get(step.last.task_id)
-        most = known[1] - 1 if known is not None else None
+        attempts = case.facts.hints.attempts.get(step.last.task_id)
+        most = attempts - 1 if attempts is not None else None
     which = f"Retry {number} of {most} of " if most is not None else f"Retry {number} of "
     failure = step.last.failure
     error = failure.error_type if failure is not None else ""

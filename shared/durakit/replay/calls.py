@@ -98,6 +98,7 @@ def fail(execution: Execution, step: CallStep, details: pb.TaskFailureDetails) -
             execution.wake()
             return
         if delay_ns is not None:
+            execution.retrying[step.id] = task.retry_policy.max_number_of_attempts
             timers.set_alarm(
                 execution, execution.now_ns + delay_ns, lambda: _try_again(execution, step, task)
             )
@@ -121,5 +122,6 @@ def _delay_ns(execution: Execution, task: RetryableTask[Any], details: pb.TaskFa
 
 
 def _try_again(execution: Execution, step: CallStep, task: RetryableTask[Any]) -> None:
+    execution.retrying.pop(step.id, None)
     task.increment_attempt_count()
     execution.schedule(step.again(execution))

@@ -114,6 +114,7 @@ class Execution:
         "parent_instance_id",
         "pending",
         "registry",
+        "retrying",
         "settled_through_id",
         "version",
     )
@@ -127,6 +128,8 @@ class Execution:
         self.version: str | None = None
         self.parent_instance_id: str | None = None
         self.custom_status: str | None = None
+        #: Of calls that wait for another attempt: how many there are at most, by the id of the failed one.
+        self.retrying: dict[int, int] = {}
         self.now_ns = 0
         self.is_started = False
         self.is_replaying = False

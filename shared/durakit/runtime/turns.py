@@ -266,7 +266,7 @@ def _give_hints(execution: Execution, response: pb.OrchestratorResponse) -> None
     """Say what the orchestrator waits for, for people to read; only a link carries it."""
     events, timers = execution.inbox.awaited(), execution.awaited_timers()
     if events or timers:
-        hints.give(response, events, timers)
+        hints.give(response, events, timers, execution.retrying)
 
 
 def _events_of_turn(request: pb.OrchestratorRequest, response: pb.OrchestratorResponse) -> int:

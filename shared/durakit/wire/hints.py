@@ -6,7 +6,7 @@ for them carries them along. Our worker sends them on a link only: no other sche
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from google.protobuf import unknown_fields
 
@@ -18,9 +18,14 @@ _TAG = b"\xca\x3e"  # 1001 << 3 | length-delimited, as a varint
 _MOST_BYTES = 4096
 
 
-def give(response: pb.OrchestratorResponse, events: Iterable[str], timers: Iterable[int]) -> None:
+def give(
+    response: pb.OrchestratorResponse,
+    events: Iterable[str],
+    timers: Iterable[int],
+    attempts: Mapping[int, int] | None = None,
+) -> None:
     """Put hints into a response; ones of more than 4 KiB are left out."""
-    content = link.TurnHints(events=events, timers=timers).SerializeToString()
+    content = link.TurnHints(events=events, timers=timers, attempts=attempts).SerializeToString()
     size = len(content)
     if size <= _MOST_BYTES:
         length = bytes((size,)) if size < 0x80 else bytes((size & 0x7F | 0x80, size >> 7))

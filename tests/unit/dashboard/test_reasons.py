@@ -192,7 +192,7 @@ def test_a_turn_that_waits_for_a_slot_says_how_many_are_ahead() -> None:
 
 @pytest.mark.parametrize(
     ("hints", "which", "attention"),
-    [(None, "Retry 1 of ", False), (Hints(attempts={1: (1, 2)}), "Retry 1 of 1 of ", True)],
+    [(None, "Retry 1 of ", False), (Hints(attempts={1: 2}), "Retry 1 of 1 of ", True)],
 )
 def test_a_retry_tells_when_and_after_what(hints: Hints | None, which: str, attention: bool) -> None:
     script = Script()

@@ -12,13 +12,14 @@ def response() -> pb.OrchestratorResponse:
 
 def test_hints_survive_the_wire_and_disturb_nothing() -> None:
     sent = response()
-    hints.give(sent, ["approval", "注文 " * 60], [2, 7])
+    hints.give(sent, ["approval", "注文 " * 60], [2, 7], {1: 5})
 
     arrived = pb.OrchestratorResponse.FromString(sent.SerializeToString())
 
     found = hints.take(arrived)
     assert found is not None
     assert (list(found.events), list(found.timers)) == (["approval", "注文 " * 60], [2, 7])
+    assert dict(found.attempts) == {1: 5}
     assert (arrived.instanceId, arrived.completionToken) == ("po-1", "t")
 
 

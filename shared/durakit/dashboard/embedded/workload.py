@@ -60,7 +60,9 @@ def facts_of(hub: TaskHub, instance: Instance | None, in_flight: InFlight | None
 
 def _hints(instance: Instance) -> Hints | None:
     given = instance.hints
-    return Hints(tuple(given.events), frozenset(given.timers)) if isinstance(given, link.TurnHints) else None
+    if not isinstance(given, link.TurnHints):
+        return None
+    return Hints(tuple(given.events), frozenset(given.timers), attempts=dict(given.attempts))
 
 
 def name_of(stream: WorkerStream) -> str:

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from durakit.wire.messages import orchestration_pb2 as durakit_dot_wire_dot_messages_dot_orchestration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n durakit/wire/messages/link.proto\x12\x0f\x64urakit.link.v1\x1a)durakit/wire/messages/orchestration.proto\"\xab\x02\n\x02Up\x12)\n\x07opening\x18\x01 \x01(\x0b\x32\x18.durakit.link.v1.Opening\x12-\n\x05tasks\x18\x02 \x03(\x0b\x32\x1e.durakit.wire.ActivityResponse\x12\x31\n\x05turns\x18\x03 \x03(\x0b\x32\".durakit.wire.OrchestratorResponse\x12/\n\x0b\x65\x61ger_turns\x18\x04 \x03(\x0b\x32\x1a.durakit.link.v1.EagerTurn\x12\x16\n\x0ereturned_turns\x18\x05 \x03(\t\x12\x16\n\x0ereturned_tasks\x18\x06 \x03(\t\x12$\n\x05\x63\x61lls\x18\x07 \x03(\x0b\x32\x15.durakit.link.v1.Call\x12\x11\n\tcancelled\x18\x08 \x03(\x04\"L\n\x07Opening\x12/\n\x04work\x18\x01 \x01(\x0b\x32!.durakit.wire.GetWorkItemsRequest\x12\x10\n\x08sessions\x18\x02 \x01(\r\"\xdc\x01\n\tEagerTurn\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x18\n\x10\x63ommitted_events\x18\x03 \x01(\x04\x12\x12\n\nstarted_ns\x18\x04 \x01(\x06\x12/\n\x07results\x18\x05 \x03(\x0b\x32\x1e.durakit.wire.ActivityResponse\x12\x34\n\x08response\x18\x06 \x01(\x0b\x32\".durakit.wire.OrchestratorResponse\x12\x0f\n\x07session\x18\x07 \x01(\t\"3\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07request\x18\x03 \x01(\x0c\"\x82\x01\n\x04\x44own\x12\r\n\x05items\x18\x01 \x03(\x0c\x12\x17\n\x0f\x64urable_through\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.durakit.link.v1.Refused\x12\'\n\x07replies\x18\x04 \x03(\x0b\x32\x16.durakit.link.v1.Reply\"N\n\x07Refused\x12\r\n\x05token\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"F\n\x05Reply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08response\x18\x04 \x01(\x0c\"+\n\tTurnHints\x12\x0e\n\x06\x65vents\x18\x01 \x03(\t\x12\x0e\n\x06timers\x18\x02 \x03(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n durakit/wire/messages/link.proto\x12\x0f\x64urakit.link.v1\x1a)durakit/wire/messages/orchestration.proto\"\xab\x02\n\x02Up\x12)\n\x07opening\x18\x01 \x01(\x0b\x32\x18.durakit.link.v1.Opening\x12-\n\x05tasks\x18\x02 \x03(\x0b\x32\x1e.durakit.wire.ActivityResponse\x12\x31\n\x05turns\x18\x03 \x03(\x0b\x32\".durakit.wire.OrchestratorResponse\x12/\n\x0b\x65\x61ger_turns\x18\x04 \x03(\x0b\x32\x1a.durakit.link.v1.EagerTurn\x12\x16\n\x0ereturned_turns\x18\x05 \x03(\t\x12\x16\n\x0ereturned_tasks\x18\x06 \x03(\t\x12$\n\x05\x63\x61lls\x18\x07 \x03(\x0b\x32\x15.durakit.link.v1.Call\x12\x11\n\tcancelled\x18\x08 \x03(\x04\"L\n\x07Opening\x12/\n\x04work\x18\x01 \x01(\x0b\x32!.durakit.wire.GetWorkItemsRequest\x12\x10\n\x08sessions\x18\x02 \x01(\r\"\xdc\x01\n\tEagerTurn\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x18\n\x10\x63ommitted_events\x18\x03 \x01(\x04\x12\x12\n\nstarted_ns\x18\x04 \x01(\x06\x12/\n\x07results\x18\x05 \x03(\x0b\x32\x1e.durakit.wire.ActivityResponse\x12\x34\n\x08response\x18\x06 \x01(\x0b\x32\".durakit.wire.OrchestratorResponse\x12\x0f\n\x07session\x18\x07 \x01(\t\"3\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07request\x18\x03 \x01(\x0c\"\x82\x01\n\x04\x44own\x12\r\n\x05items\x18\x01 \x03(\x0c\x12\x17\n\x0f\x64urable_through\x18\x02 \x01(\x04\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.durakit.link.v1.Refused\x12\'\n\x07replies\x18\x04 \x03(\x0b\x32\x16.durakit.link.v1.Reply\"N\n\x07Refused\x12\r\n\x05token\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"F\n\x05Reply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08response\x18\x04 \x01(\x0c\"\x98\x01\n\tTurnHints\x12\x0e\n\x06\x65vents\x18\x01 \x03(\t\x12\x0e\n\x06timers\x18\x02 \x03(\x05\x12:\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32(.durakit.link.v1.TurnHints.AttemptsEntry\x1a/\n\rAttemptsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'durakit.wire.messages.link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TURNHINTS_ATTEMPTSENTRY']._loaded_options = None
+  _globals['_TURNHINTS_ATTEMPTSENTRY']._serialized_options = b'8\001'
   _globals['_UP']._serialized_start=97
   _globals['_UP']._serialized_end=396
   _globals['_OPENING']._serialized_start=398
@@ -46,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUSED']._serialized_end=963
   _globals['_REPLY']._serialized_start=965
   _globals['_REPLY']._serialized_end=1035
-  _globals['_TURNHINTS']._serialized_start=1037
-  _globals['_TURNHINTS']._serialized_end=1080
+  _globals['_TURNHINTS']._serialized_start=1038
+  _globals['_TURNHINTS']._serialized_end=1190
+  _globals['_TURNHINTS_ATTEMPTSENTRY']._serialized_start=1143
+  _globals['_TURNHINTS_ATTEMPTSENTRY']._serialized_end=1190
 # @@protoc_insertion_point(module_scope)

@@ -100,9 +100,18 @@ class Reply(_message.Message):
     def __init__(self, id: _Optional[int] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., response: _Optional[bytes] = ...) -> None: ...
 
 class TurnHints(_message.Message):
-    __slots__ = ("events", "timers")
+    __slots__ = ("events", "timers", "attempts")
+    class AttemptsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: int
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     TIMERS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedScalarFieldContainer[str]
     timers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, events: _Optional[_Iterable[str]] = ..., timers: _Optional[_Iterable[int]] = ...) -> None: ...
+    attempts: _containers.ScalarMap[int, int]
+    def __init__(self, events: _Optional[_Iterable[str]] = ..., timers: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Mapping[int, int]] = ...) -> None: ...
