@@ -41,19 +41,28 @@ Told = Callable[["StoreError | None"], None]
 
 
 class _Awaited:
-    """Who waits for a group: those who await `done`, and those in `first`, told before its effects leave."""
+    """Who waits for a group: those who await one of `futures`, and those in `first`, told before its effects
+    leave.
+    """
 
-    __slots__ = ("done", "first")
+    __slots__ = ("first", "futures")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done: asyncio.Future[None] = loop.create_future()
+    def __init__(self) -> None:
+        self.futures: list[asyncio.Future[None]] = []
         self.first: list[Told] = []
+
+    def succeed(self) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_result(None)
 
     def fail(self, error: StoreError) -> None:
         for told in self.first:
             told(error)
-        self.done.set_exception(error)
-        self.done.exception()  # nobody may be waiting; that is no reason for a warning
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # nobody may be waiting; that is no reason for a warning
 
 
 class GroupCommit:
@@ -80,13 +89,18 @@ class GroupCommit:
     def durable(self) -> asyncio.Future[None] | None:
         """Return what to await before answering a request, None when there is nothing to wait for.
 
+        It is the caller's own, who may be cancelled while waiting.
         Covers reads too: what the caller saw in memory may be in a group that is still being written.
 
         Raises (at once, or when awaited):
             StoreError: the group could not be written; nothing of it happened.
         """
         awaited = self._awaited()
-        return None if awaited is None else awaited.done
+        if awaited is None:
+            return None
+        future = self._loop.create_future()
+        awaited.futures.append(future)
+        return future
 
     def tell(self, told: Told) -> None:
         """Like `durable`, but `told` is called: at once, or before anything leaves that comes of the group.
@@ -111,7 +125,7 @@ class GroupCommit:
                 return None
             raise error
         if self._collecting is None:
-            self._collecting = _Awaited(self._loop)
+            self._collecting = _Awaited()
         self._engine.hand_out()
         self._touched()
         return self._collecting
@@ -195,7 +209,7 @@ class GroupCommit:
                 error = self._write(group) if group.batch is not None else None
                 self._finish(group, awaited, error)
             else:
-                self._writing = awaited or _Awaited(self._loop)
+                self._writing = awaited or _Awaited()
                 self._hand_over(group, self._writing)
         self._set_alarm()
         return error
@@ -247,7 +261,7 @@ class GroupCommit:
         if spoiled is None:
             self._engine.release(group)
         if awaited is not None:
-            awaited.done.set_result(None)
+            awaited.succeed()
         if spoiled is not None:
             self._start_over(spoiled)
 

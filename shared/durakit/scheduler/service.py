@@ -117,7 +117,7 @@ class Service:
             try:
                 pending = commits.durable()
                 if pending is not None:
-                    await asyncio.shield(pending)
+                    await pending
                 elif self._woken:
                     # Somebody can work on what this released; let that leave before the reply does.
                     await asyncio.sleep(0)
@@ -146,7 +146,7 @@ class Service:
             raise
         pending = commits.durable()
         if pending is not None:
-            await asyncio.shield(pending)
+            await pending
         return response
 
     def _guarded(
@@ -207,7 +207,7 @@ class Service:
         hub = self._hub(context.invocation_metadata())
         pending = self._commits.durable()
         if pending is not None:
-            await asyncio.shield(pending)
+            await pending
         for chunk in self._requests.history_chunks(request, hub):
             await context.write(chunk)
 
