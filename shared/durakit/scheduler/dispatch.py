@@ -25,6 +25,8 @@ REST_FACTOR = 4
 """For a worker without sessions a turn means to read the whole history. While it has more of an instance's
 activities than it can take at once, that instance's turns follow one another at so many times the distance of
 what the last one took: else a fan-in of n would cost n squared, and the worker would do nothing but read."""
+LONGEST_REST_NS = 10 * SECOND
+"""Whatever a turn took: a machine may have slept meanwhile, or its clock been set."""
 SUSPICIOUS_OFFERS = 5
 """After so many deliveries without an answer the log says so: something is wrong with the item."""
 
@@ -67,7 +69,7 @@ class Dispatch:
     def let_rest(self, delivery: TurnDelivery, now: int) -> None:
         """A turn has been answered: its worker may be due for other work."""
         if not delivery.stream.offer.sessions:
-            rest_ns = REST_FACTOR * (now - delivery.given_ns)
+            rest_ns = min(REST_FACTOR * (now - delivery.given_ns), LONGEST_REST_NS)
             delivery.turn.instance.rests_until_ns = now + rest_ns
 
     def _rests(self, instance: Instance, now: int) -> bool:

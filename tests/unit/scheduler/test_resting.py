@@ -6,15 +6,17 @@ Its turn took a second; it takes two activities at a time, and more of them stan
 from __future__ import annotations
 
 import pytest
-from durakit.scheduler.dispatch import REST_FACTOR
+from durakit.scheduler.dispatch import LONGEST_REST_NS, REST_FACTOR
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .rig import Rig, Worker, kinds, schedule
+from .rig import SECOND, Rig, Worker, kinds, schedule
 
 TURN_SECONDS = 1.0
 
 
-def fan_out(rig: Rig, activities: int, *, sessions: int = 0) -> tuple[Worker, list[pb.WorkItem]]:
+def fan_out(
+    rig: Rig, activities: int, *, sessions: int = 0, turn_seconds: float = TURN_SECONDS
+) -> tuple[Worker, list[pb.WorkItem]]:
     """Have a worker schedule so many activities, and take a second turn with the result of the first one."""
     worker = rig.worker(tasks=2, sessions=sessions)
     rig.start()
@@ -22,7 +24,7 @@ def fan_out(rig: Rig, activities: int, *, sessions: int = 0) -> tuple[Worker, li
     first, second = worker.items()
     worker.finish(first)
     turn, third = worker.items()
-    rig.advance(TURN_SECONDS)
+    rig.advance(turn_seconds)
     worker.answer(turn)
     return worker, [second, third]
 
@@ -49,6 +51,17 @@ def test_results_are_collected_for_some_times_what_the_last_turn_took() -> None:
     rig.advance(0.001)
 
     assert given(worker) == ["taskCompleted taskCompleted"]
+
+
+def test_a_turn_that_took_an_hour_holds_up_the_next_one_for_seconds() -> None:
+    rig = Rig()
+    worker, (second, _) = fan_out(rig, 10, turn_seconds=3600)
+
+    worker.finish(second)
+    assert given(worker) == ["3"]
+    rig.advance(LONGEST_REST_NS / SECOND)
+
+    assert given(worker) == ["taskCompleted"]
 
 
 def test_a_turn_with_the_last_results_is_given_at_once() -> None:
