@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import environment as helper
@@ -60,11 +61,17 @@ def clone(tmp_path: Path) -> Path:
 def without(
     monkeypatch: pytest.MonkeyPatch, modules: Sequence[str] = (), programs: Sequence[str] = ()
 ) -> None:
-    """Let modules and programs seem not to be installed."""
+    """Let modules and programs seem not to be installed, and pip to be unless it is one of them: uv makes
+    environments without it, such as the one these tests may run in.
+    """
     find_spec, which = importlib.util.find_spec, shutil.which
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in modules else find_spec(name)
-    )
+
+    def find(name: str) -> ModuleSpec | None:
+        if name in modules:
+            return None
+        return ModuleSpec("pip", None) if name == "pip" else find_spec(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in programs else which(name))
 
 
