@@ -9,7 +9,7 @@ from typing import Any
 from durakit.scheduler.agenda import SECOND
 from durakit.scheduler.deliveries import Deliveries, TurnDelivery
 from durakit.scheduler.machine import arrivals, turns
-from durakit.scheduler.machine.instance import Instance, OpenTask
+from durakit.scheduler.machine.instance import RESULT, Instance, OpenTask
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.queues import WorkQueue
 from durakit.scheduler.reasons import nobody_offers
@@ -68,14 +68,13 @@ class Dispatch:
 
     def let_rest(self, delivery: TurnDelivery, now: int) -> None:
         """A turn has been answered: its worker may be due for other work."""
-        if not delivery.stream.offer.sessions:
+        instance = delivery.turn.instance
+        if not delivery.stream.offer.sessions and all(arrival.kind == RESULT for arrival in instance.inbox):
             rest_ns = min(REST_FACTOR * (now - delivery.given_ns), LONGEST_REST_NS)
-            delivery.turn.instance.rests_until_ns = now + rest_ns
+            instance.rests_until_ns = now + rest_ns
 
     def _rests(self, instance: Instance, now: int) -> bool:
-        # Anything but one more result is worth a turn at once.
-        is_result = instance.inbox[-1].kind == "taskCompleted"
-        if not (is_result and instance.tasks_in_line and now < instance.rests_until_ns):
+        if not instance.tasks_in_line or now >= instance.rests_until_ns:
             return False
         if not instance.rest_ends:
             instance.rest_ends = True

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from durakit.scheduler.machine import events
-from durakit.scheduler.machine.instance import Arrival, Instance, Status, Turn
+from durakit.scheduler.machine.instance import RESULT, Arrival, Instance, Status, Turn
 from durakit.wire.messages import link_pb2 as link
 
 SECOND = 1_000_000_000
@@ -50,7 +50,7 @@ def objection(
         stream: the one it came by.
         results: what became of the activity results it was computed from, in its order; None: refused.
     """
-    if not results or not all(result is not None and result.kind == "taskCompleted" for result in results):
+    if not results or not all(result is not None and result.kind == RESULT for result in results):
         return "not all results it was computed from count"
     if not all(result in instance.inbox for result in results):
         return "it was computed from results of another instance"

@@ -89,6 +89,7 @@ class Interleavings(ActsForClients, GoesAhead, RuleBasedStateMachine):
             self.ask: 8,
             self.wait_for_an_end: 1,
             self.go_one_phase_on: 6,
+            self.hand_out: 4,
             self.let_time_pass: 2,
             self.fail: 1,
             self.commit: 4,
@@ -139,6 +140,11 @@ class Interleavings(ActsForClients, GoesAhead, RuleBasedStateMachine):
             self.write()
         else:
             self.release()
+
+    def hand_out(self) -> None:
+        """Give workers what is in line, whatever is not on disk yet."""
+        self.rig.engine.hand_out()
+        self.collect()
 
     def cut_group(self) -> None:
         self.cut = (self.rig.cut(), copy.deepcopy(self.model))

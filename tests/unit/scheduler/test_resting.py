@@ -9,7 +9,7 @@ import pytest
 from durakit.scheduler.dispatch import LONGEST_REST_NS, REST_FACTOR
 from durakit.wire.messages import orchestration_pb2 as pb
 
-from .rig import SECOND, Rig, Worker, kinds, schedule
+from .rig import SECOND, Rig, Worker, kinds, result_of, schedule
 
 TURN_SECONDS = 1.0
 
@@ -97,6 +97,35 @@ def test_what_is_no_result_does_not_wait(error: str | None) -> None:
         rig.raise_event("news")
 
     assert given(worker)[0] == f"taskCompleted {'taskFailed' if error else 'eventRaised'}"
+
+
+def test_what_is_no_result_does_not_wait_for_the_sake_of_a_result_after_it() -> None:
+    rig = Rig()
+    worker, (second, _) = fan_out(rig, 10)
+    rig.request("RaiseEvent", pb.RaiseEventRequest(instanceId="a", name="news"))
+    group = rig.cut()
+    rig.request("CompleteActivityTask", result_of(second))
+
+    rig.write(group)
+    rig.engine.release(group)
+
+    assert "eventRaised" in given(worker)
+
+
+def test_what_came_during_a_turn_and_is_no_result_does_not_wait_either() -> None:
+    rig = Rig()
+    worker, (second, third) = fan_out(rig, 10)
+    worker.finish(second)
+    rig.raise_event("one")
+    _, turn = worker.items()
+    rig.raise_event("two")
+    worker.finish(third)
+    rig.advance(TURN_SECONDS)
+    assert given(worker) == ["4"]
+
+    worker.answer(turn)
+
+    assert given(worker) == ["eventRaised taskCompleted"]
 
 
 def test_a_rest_that_another_turn_has_cut_short_ends_once() -> None:

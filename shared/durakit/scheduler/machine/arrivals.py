@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.wrappers_pb2 import StringValue
 
 from durakit.scheduler.machine import events
-from durakit.scheduler.machine.instance import Instance, OpenTask, OpenTimer, Status
+from durakit.scheduler.machine.instance import RESULT, Instance, OpenTask, OpenTimer, Status
 from durakit.scheduler.machine.machine import Machine
 from durakit.scheduler.refusal import invalid
 from durakit.wire.messages import orchestration_pb2 as pb
@@ -75,7 +75,7 @@ def complete_task(machine: Machine, task: OpenTask, response: pb.ActivityRespons
         kind = "taskFailed"
     else:
         event = events.task_completed(now, task.task_id, result)
-        kind = "taskCompleted"
+        kind = RESULT
     machine.deliver(instance, kind, event)
 
 

@@ -59,6 +59,8 @@ class Arrival:
     group: int
 
 
+RESULT = "taskCompleted"
+"""An arrival that may wait for others of its kind; anything else is worth a turn at once."""
 KICK = "kick"
 """An arrival without event: it makes a turn happen (after a rewind) and leaves no trace in history."""
 
@@ -115,7 +117,7 @@ class Instance:
         history: blobs of the turns, or None when they are only in the store.
         queued: whether it stands in line for a worker.
         tasks_in_line: how many activities that it scheduled do.
-        rests_until_ns: until when its next turn may be held back, for more to come together.
+        rests_until_ns: until when results alone are no reason for a turn; 0: they are.
         rest_ends: whether somebody will look when that is over.
         offers: how often its turn was given to a worker since the last answer.
         session: the stream whose worker keeps this execution in memory, if any.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from durakit.scheduler.limits import Limits
-from durakit.scheduler.machine.instance import Arrival, Instance
+from durakit.scheduler.machine.instance import RESULT, Arrival, Instance
 from durakit.scheduler.machine.journal import Journal
 from durakit.scheduler.refusal import no_such_instance
 
@@ -106,6 +106,8 @@ class Machine:
         Args:
             stored: False for what can be made again from history, like a timer that fired.
         """
+        if kind != RESULT:
+            instance.rests_until_ns = 0
         key = None
         if stored:
             self.counters.arrival += 1
