@@ -17,7 +17,8 @@ from grpc import StatusCode
 from durakit.client.link import CLOSED, HELLO_SECONDS, Calls, Occasion, Replies, Waiting, lost
 from durakit.errors import DurakitError
 from durakit.wire.messages import link_pb2 as link
-from durakit.wire.status import status_code
+from durakit.wire.methods import LINK_METHOD
+from durakit.wire.status import named_error
 
 if TYPE_CHECKING:
     from durakit.client.operations import Call
@@ -91,8 +92,9 @@ class AsyncLink:
             async for down in stream:
                 open_link.take(down)
         except grpc.RpcError as error:
-            details = error.details() if hasattr(error, "details") else str(error)
-            if status_code(error) is StatusCode.UNIMPLEMENTED:
+            named = named_error(error, method=LINK_METHOD, address=str(self._connection.address))
+            details = named.details()
+            if named.code() is StatusCode.UNIMPLEMENTED:
                 self._occasion.never()
         except (DurakitError, grpc.aio.UsageError) as error:
             # No access token, or the channel was closed under our feet.

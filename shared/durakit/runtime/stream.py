@@ -23,7 +23,7 @@ from durakit.runtime.relay import Relay
 from durakit.wire.messages import link_pb2 as link
 from durakit.wire.messages import orchestration_pb2 as pb
 from durakit.wire.methods import LINK_HEADER
-from durakit.wire.status import forget_traceback, named_error
+from durakit.wire.status import named_error
 
 if TYPE_CHECKING:
     from durakit.grpc_options import GrpcWorkerResiliencyOptions
@@ -211,7 +211,6 @@ class WorkItemStream:
         except grpc.RpcError as raw:
             error = named_error(raw, method="GetWorkItems", address=str(self._connection.address))
             code = error.code()
-            forget_traceback(raw)
         except DurakitError as refusal:
             code, error = StatusCode.UNAUTHENTICATED, refusal
         except Exception:

@@ -4,7 +4,7 @@ While next to no work was just handed out and the disk answers fast, each reques
 was handled, which saves two thread hand-offs and a turn of the loop a step. When more was, answers will come
 many at once; then, or when the disk is slow, a writer thread commits while the loop collects the next group.
 There is no timer: a group is whatever came while the last one was being written, and, as long as answers are
-expected, in the next few turns of the loop.
+expected, in the next turns of the loop.
 """
 
 from __future__ import annotations
@@ -246,9 +246,8 @@ class GroupCommit:
     def _written(self, group: Group, awaited: _Awaited, error: StoreError | None) -> None:
         self._writing = None
         self._finish(group, awaited, error)
-        if self._engine.is_idle:
-            self._set_alarm()
-        else:
+        self._set_alarm()
+        if not self._engine.is_idle:
             self._touched()
 
     def _finish(self, group: Group, awaited: _Awaited | None, error: StoreError | None) -> None:

@@ -419,7 +419,7 @@ class TaskHub:
         """All of `group` has been released: hand ready work to streams."""
         self.machine.forget_removed(group)
         self._deliveries.forget_spent(group)
-        self._dispatch.hand_out(now)
+        self.hand_out(now)
 
     def hand_out(self, now: int) -> None:
         """Give workers what is in line, which is all on disk, as far as they have room."""

@@ -22,7 +22,7 @@ def give(
     response: pb.OrchestratorResponse,
     events: Iterable[str],
     timers: Iterable[int],
-    attempts: Mapping[int, int] | None = None,
+    attempts: Mapping[int, int],
 ) -> None:
     """Put hints into a response; ones of more than 4 KiB are left out."""
     content = link.TurnHints(events=events, timers=timers, attempts=attempts).SerializeToString()

@@ -131,29 +131,25 @@ ERROR_BY_CODE: dict[StatusCode, type[SchedulerError]] = {
 
 
 def named_error(error: grpc.RpcError, *, method: str, address: str) -> SchedulerError:
-    """The named exception for an error of gRPC; raise it `from error`."""
+    """The named exception for an error of gRPC; raise it `from error`.
+
+    Call it where the error is handled: it lets go of the frames that the error came through. A stream of gRPC
+    raises itself, so with its traceback it is a cycle, which Python may free as late as when the process
+    ends. Freeing takes the stream's lock; a thread that the ending process has stopped may hold it for ever.
+    """
     if isinstance(error, SchedulerError):
         return error
-    code = status_code(error)
+    error.__traceback__ = None
+    code = _status_code(error)
     kind = ERROR_BY_CODE.get(code, SchedulerInternalError)
     details = error.details() if hasattr(error, "details") else str(error)
     return kind(code, details or "", method=method, address=address)
 
 
-def status_code(error: grpc.RpcError) -> StatusCode:
+def _status_code(error: grpc.RpcError) -> StatusCode:
     """The status code of an error of gRPC; UNKNOWN for one that carries none."""
     code = error.code() if hasattr(error, "code") else None
     return code if isinstance(code, StatusCode) else StatusCode.UNKNOWN
-
-
-def forget_traceback(error: grpc.RpcError) -> None:
-    """Let go of the frames that the error of a stream came through; call it where that has been handled.
-
-    A stream of gRPC raises itself, so with its traceback it is a cycle, which Python may free as late as when
-    the process ends. Freeing takes the stream's lock; a thread that the ending process has stopped may hold
-    it for ever.
-    """
-    error.__traceback__ = None
 
 
 def _cause(details: str | None) -> str:

@@ -29,7 +29,7 @@ def test_a_response_without_hints_has_none() -> None:
 
 def test_dropped_hints_leave_the_standard_message() -> None:
     sent = response()
-    hints.give(sent, ["approval"], [])
+    hints.give(sent, ["approval"], [], {})
 
     hints.drop(sent)
 
@@ -39,6 +39,6 @@ def test_dropped_hints_leave_the_standard_message() -> None:
 def test_hints_that_are_too_long_are_left_out() -> None:
     sent = response()
 
-    hints.give(sent, ["x" * 5_000], [])
+    hints.give(sent, ["x" * 5_000], [], {})
 
     assert hints.take(sent) is None
